@@ -1,0 +1,77 @@
+# Everything a developer or CI does with the project; `make help` lists it.
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
+PYTEST := $(BIN)/python -m pytest
+# Each process of the tests has servers of its own; a file's tests stay together.
+PROCESSES ?= 2
+PARALLEL := -n $(PROCESSES) --dist loadfile
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run manage logs install dev lint format type imports test test-all conformance bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## Start the whole platform and print "ready: <address>" (PORT, HEADWATER_DATA, WORKERS)
+	@exec $(BIN)/python -m stack run --die-with-parent
+
+manage: $(VENV)/.installed ## Run a management command against the running platform: make manage ARGS="verify_ledger"
+	@exec $(BIN)/python manage.py $(ARGS)
+
+logs: ## Follow the logs of all processes
+	@exec tail -n 20 -F $${HEADWATER_DATA:-var}/log/*.log
+
+install: $(VENV)/.installed ## Create the virtual environment with the pinned requirements
+dev: $(VENV)/.installed-dev ## The same with the tools of the tests
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed (set PYTHON=/path/to/python3)" >&2; exit 1; }
+	@echo "creating $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	@echo "installing requirements.txt"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "installing requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+lint: $(VENV)/.installed-dev ## Style and mistakes (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev ## Put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(VENV)/.installed-dev ## Strict type check (mypy)
+	$(BIN)/python -m mypy
+
+imports: $(VENV)/.installed-dev ## Imports point down only (import-linter)
+	$(BIN)/lint-imports
+
+test: lint type imports ## Everything that must be green before a change is taken
+	$(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
+
+test-all: lint type imports ## The same and the slow tests
+	$(PYTEST) $(PARALLEL) $(ARGS)
+
+conformance: $(VENV)/.installed-dev ## Run all tests, and write docs/conformance.md: which test holds which rule
+	-$(PYTEST) $(PARALLEL) -q --junit-xml=build/tests.xml $(ARGS)
+	$(BIN)/python -m tests.conformance build/tests.xml
+
+bench: $(VENV)/.installed-dev ## Measure, and write docs/performance.md
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+clean: ## Remove caches; the virtual environment and the data directory stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

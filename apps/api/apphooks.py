@@ -1,0 +1,25 @@
+"""`/apphooks/{app}/{event_name}`: the operator's door for what services tell the whole platform."""
+
+from __future__ import annotations
+
+import uuid
+
+import orjson
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from apps.api.answers import json_answer
+from apps.api.views import ApiView
+from apps.core import errors
+from apps.runs import apphooks
+
+
+class AppHooks(ApiView):
+    def post(self, request: Request, app: str, event_name: str) -> HttpResponse:
+        """For users who are no administrators there is no such route."""
+        if not self.user.is_superuser:
+            raise errors.not_found()
+        account_id = request.query_params.get("account_id")
+        payload, request_id = orjson.dumps(request.data), uuid.uuid4().hex
+        sources = apphooks.deliver(app, event_name, payload, request_id, account_id)
+        return json_answer({"data": {"sources": sources}}, 202)

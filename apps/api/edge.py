@@ -1,0 +1,192 @@
+"""The edge: one ASGI application on one port, in front of Django's synchronous views.
+
+    Granian → edge → endpoint of a source?  `apps.api.ingress`, all asynchronous
+                   → body read, capped while it arrives → Django's WSGI handler, once, in a thread
+            → its answer; or, when the view handed back a `Deferred`, an asynchronous wait that
+              holds no thread (F8), then the rest of the view in a thread again; or, when it handed
+              back an `EventStream`, `apps.api.sse`
+
+What needs no thread at all is an asynchronous handler of the edge, as the two health checks are.
+Measured reasons: docs/decisions/0011-one-port.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, connections
+from django.http import HttpResponse
+
+from apps.api import edge_wsgi, stalls
+from apps.api.answers import error_answer, json_answer
+from apps.api.deferred import BOX, Deferred, EventStream
+from apps.api.edge_body import BODY_SECONDS, ClientGone, check_headers, read_body
+from apps.api.edge_wsgi import Wsgi
+from apps.api.ingress import Ingress
+from apps.api.middleware import ENVIRON, HEADER, new_request_id
+from apps.api.replies import Receive, Reply, Scope, Send, overlay, reply_for, reply_of, send_reply
+from apps.api.sse import Opening, Streams
+from apps.core import errors
+from apps.runs import queue
+
+logger = logging.getLogger(__name__)
+
+# Threads for Django; each holds one database connection while it works (settings.DB_POOL).
+THREADS = 16
+READY_SECONDS = 3.0
+# Callers that wait for a runner, in one process; the next one is told to come again.
+MAX_WAITING = 500
+_REQUEST_ID = HEADER.lower().encode()
+
+
+class Edge:
+    """The ASGI application; see the module's docstring."""
+
+    def __init__(self, wsgi: Wsgi, body_seconds: float = BODY_SECONDS) -> None:
+        self._wsgi = wsgi
+        self._body_seconds = body_seconds
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
+        self._waiting = 0
+        self._bounded = False
+        self._ingress = Ingress()
+        self._streams = Streams()
+        self._ready: asyncio.Future[bool] | None = None
+        self._direct: dict[str, Callable[[], Awaitable[HttpResponse]]] = {
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._bounded:
+            self._bounded = True
+            stalls.bound(settings.STALL_SECONDS)
+        request_id = new_request_id()
+        try:
+            reply = await self._answer(scope, receive, request_id)
+        except ClientGone:
+            return
+        except Exception as error:
+            reply = reply_for(error)
+            # What was not read of the body would be taken for the next request.
+            reply.headers.append((b"connection", b"close"))
+        if isinstance(reply, Opening):
+            await self._streams.serve(reply, receive, send)
+            return
+        if not any(name == _REQUEST_ID for name, _ in reply.headers):
+            reply.headers.append((_REQUEST_ID, request_id.encode()))
+        await send_reply(send, reply, head=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Reply | Opening:
+        check_headers(scope)
+        endpoint = self._ingress.endpoint_of(scope)
+        if endpoint is not None:
+            body = await read_body(scope, receive, self._body_seconds, settings.ENDPOINT_BODY_BYTES)
+            return await self._ingress.answer(endpoint, scope, body, request_id)
+        direct = self._direct.get(scope["path"].rstrip("/") or "/")
+        if direct is None:
+            return await self._django(scope, receive, request_id)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise errors.method_not_allowed(scope["method"], ["GET", "HEAD"])
+        return reply_of(await direct())
+
+    async def _django(self, scope: Scope, receive: Receive, request_id: str) -> Reply | Opening:
+        body = await read_body(scope, receive, self._body_seconds)
+        box: list[HttpResponse] = []
+        environ = edge_wsgi.environ_of(scope, body) | {BOX: box, ENVIRON: request_id}
+        loop = asyncio.get_running_loop()
+        reply = await loop.run_in_executor(self._pool, edge_wsgi.call, self._wsgi, environ)
+        late = box[0] if box else None
+        if isinstance(late, EventStream):
+            return Opening(late, reply.headers) if scope["method"] == "GET" else reply
+        if isinstance(late, Deferred):
+            return overlay(reply, await self._settle(late))
+        return reply
+
+    async def _settle(self, deferred: Deferred) -> HttpResponse:
+        """Wait for the operation, holding no thread, and go on with the view; maybe twice."""
+        if self._waiting >= MAX_WAITING:
+            raise errors.too_many("too many callers are waiting", retry_after=5)
+        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        try:
+            answer: HttpResponse = deferred
+            while isinstance(answer, Deferred):
+                ended = await _wait(answer.operation_id, answer.seconds)
+                answer = await loop.run_in_executor(self._pool, _resume, answer, ended)
+            return answer
+        finally:
+            self._waiting -= 1
+
+    async def _health(self) -> HttpResponse:
+        return json_answer({"status": "ok"})
+
+    async def _readiness(self) -> HttpResponse:
+        """Ready: the database answers. Probes that come meanwhile share one look."""
+        if self._ready is None or self._ready.done():
+            loop = asyncio.get_running_loop()
+            self._ready = asyncio.ensure_future(loop.run_in_executor(self._pool, _database_answers))
+        try:
+            ready = await asyncio.wait_for(asyncio.shield(self._ready), READY_SECONDS)
+        except TimeoutError:
+            ready = False
+        if not ready:
+            return error_answer(errors.unavailable("the database does not answer"))
+        return json_answer({"status": "ready"})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._streams.close()
+                await self._ingress.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return True
+    except OperationalError:
+        return False
+    finally:
+        connections.close_all()
+
+
+async def _wait(operation_id: int, seconds: float) -> bool:
+    """Whether the operation ended in time. A database that restarts meanwhile only delays it: the
+    runner's work goes on, and so does the wait."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            return await queue.wait_operation(operation_id, max(0.0, deadline - loop.time()))
+        except (OperationalError, InterfaceError):
+            if loop.time() >= deadline:
+                raise
+            await asyncio.sleep(1)
+        finally:
+            # The rows are read in the one thread that asgiref keeps for such calls; no request
+            # ends there, so nobody else would give its connection back.
+            await sync_to_async(connections.close_all)()
+
+
+def _resume(deferred: Deferred, ended: bool) -> HttpResponse:
+    try:
+        return deferred.resume(ended)
+    finally:
+        connections.close_all()

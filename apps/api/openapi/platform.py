@@ -1,0 +1,87 @@
+"""What needs no key: the endpoints of sources, the health of the platform, this description."""
+
+from __future__ import annotations
+
+from apps.api.openapi.parts import Answer, Operation, ref
+
+SCHEMAS = {
+    "Status": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"type": "string"}},
+    },
+}
+
+
+def _endpoint(method: str, name: str) -> Operation:
+    return Operation(
+        method,
+        "h/{endpoint_key}",
+        name,
+        "endpoints",
+        f"Hand a {method.upper()} request to a source",
+        {
+            200: Answer(
+                "Stored: it will be run. A component that answers by itself may answer anything.",
+                ref("Status"),
+                {"status": "accepted"},
+            )
+        },
+        "Any path and query below it, any body up to 512 KiB of any type. With `Idempotency-Key`"
+        " the same request is one run for 24 hours.",
+        errors=(400, 405, 408, 422, 429, 503, 504),
+        selects=False,
+        open=True,
+        base="/",
+    )
+
+
+OPERATIONS = [
+    *(
+        _endpoint(method, f"{method}Endpoint")
+        for method in ("get", "post", "put", "patch", "delete")
+    ),
+    Operation(
+        "get",
+        "healthz",
+        "health",
+        "platform",
+        "Is the web process alive?",
+        {200: Answer("Yes.", ref("Status"), {"status": "ok"})},
+        selects=False,
+        open=True,
+        base="/",
+    ),
+    Operation(
+        "get",
+        "readyz",
+        "readiness",
+        "platform",
+        "Does the database answer?",
+        {200: Answer("Yes.", ref("Status"), {"status": "ready"})},
+        errors=(503,),
+        selects=False,
+        open=True,
+        base="/",
+    ),
+    Operation(
+        "get",
+        "openapi.json",
+        "describe",
+        "platform",
+        "This description",
+        {200: Answer("OpenAPI 3.1.", {"type": "object"})},
+        selects=False,
+        open=True,
+    ),
+    Operation(
+        "get",
+        "docs",
+        "browse",
+        "platform",
+        "This description, to browse",
+        {200: Answer("A page.", {"type": "string"}, media_type="text/html")},
+        selects=False,
+        open=True,
+    ),
+]

@@ -1,0 +1,59 @@
+"""The mailbox, leases, state, history, operations: looking only. Search by the id of a source."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from apps.core.admin import LookOnly
+from apps.runs.models import Actor, ComponentState, HttpResponse, MailboxRow, Operation, Run
+
+
+@admin.register(Actor)
+class ActorAdmin(LookOnly):
+    list_display = ("source_id", "fence", "until", "last_ms", "last_n", "pub_ms", "pub_n", "lost")
+    search_fields = ("source_id__exact",)
+    ordering = ("source_id",)
+
+
+@admin.register(ComponentState)
+class ComponentStateAdmin(LookOnly):
+    list_display = ("source_id",)
+    search_fields = ("source_id__exact",)
+    ordering = ("source_id",)
+    light = ("store", "dedupe")
+
+
+@admin.register(MailboxRow)
+class MailboxRowAdmin(LookOnly):
+    list_display = ("id", "source_id", "cause", "key", "cause_at", "due_at", "attempt")
+    search_fields = ("source_id__exact",)
+    ordering = ("source_id", "id")
+    key_fields = ("source_id", "id")
+    light = ("payload",)
+
+
+@admin.register(Run)
+class RunAdmin(LookOnly):
+    list_display = (
+        "id", "source_id", "cause", "state", "cause_at", "duration_ms", "emitted", "suppressed",
+    )  # fmt: skip
+    search_fields = ("source_id__exact",)
+    # Along the index run_listing: newest first within a source.
+    ordering = ("source_id", "-cause_at", "id")
+    light = ("error",)
+
+
+@admin.register(Operation)
+class OperationAdmin(LookOnly):
+    list_display = ("id", "kind", "state", "source_id", "owner_id", "attempt", "created_at")
+    search_fields = ("source_id__exact", "owner_id__exact")
+    ordering = ("-id",)
+    light = ("args", "result")
+
+
+@admin.register(HttpResponse)
+class HttpResponseAdmin(LookOnly):
+    list_display = ("run_id", "status", "created_at")
+    search_fields = ("run_id__exact",)
+    ordering = ("run_id",)
+    light = ("headers", "body")

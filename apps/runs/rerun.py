@@ -1,0 +1,97 @@
+"""Running once more what failed or died: a new Run of the same cause with the same event.
+
+History keeps no payloads. The event of a subscription still stands in its emitter's ledger, and
+every run that failed or died left its own on the source's `$errors` (REST specification 7.6).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+
+from django.db import connection, transaction
+
+from apps.core import errors
+from apps.runs import lifecycle, mailbox
+from apps.runs.contract import Cause
+from apps.runs.reading import RunView
+from apps.runs.record import ERRORS
+from apps.sources.models import Source
+
+AGAIN = ":again:"
+_KEY_CHARACTERS = 170
+_CAUSES: dict[str, Cause] = {
+    "timer": "timer",
+    "http": "http",
+    "event": "event",
+    "manual": "manual",
+}
+_EVENT_KEY = re.compile(r"(dc_\w+):(\d+)-(\d+):\w+")
+_ERROR_HEAD = '{"original_event":'
+
+_ON_ERRORS = """
+SELECT payload FROM event
+WHERE source_id = %s AND channel = %s AND run_id = %s AND ms >= %s ORDER BY ms LIMIT 1
+"""
+
+# The Run gets the event by reference, so that its hops and its channel count on.
+_REFER = """
+UPDATE mailbox m SET payload = NULL, emitter_id = e.source_id, channel = e.channel, ms = e.ms,
+       n = e.n, hops = e.hops + 1
+FROM event e
+WHERE m.source_id = %(source)s AND m.cause = 'event' AND m.key = %(key)s
+  AND e.source_id = %(emitter)s AND e.ms = %(ms)s AND e.n = %(n)s
+"""
+
+
+@transaction.atomic
+def rerun(run: RunView) -> uuid.UUID:
+    """Queue it again; every call is one run more. Returns the new Run's id.
+
+    Raises ApiError: 409 unless it is `dead` or `failed`, was no hook, and its event is still
+    stored; 400 when the source is inactive; 429 when its mailbox is full.
+    """
+    cause = _CAUSES.get(run.position.cause)
+    if run.state not in ("dead", "failed") or cause is None:
+        raise errors.conflict("only a run that is dead or failed can be run again")
+    source = lifecycle.locked(run.source_id, alone=False)
+    if source.state != Source.State.ACTIVE:
+        raise errors.bad_request("source_inactive", "the source is inactive: activate it first")
+    first_key = run.position.key.partition(AGAIN)[0]
+    key = f"{first_key[:_KEY_CHARACTERS]}{AGAIN}{uuid.uuid4().hex[:12]}"
+    payload = _original_event(run)
+    made = mailbox.enqueue(source.id, cause, key, payload or b"null")
+    referred = cause == "event" and _refer(source.id, key, first_key)
+    if payload is None and not referred:
+        raise errors.conflict("the event of this run is no longer stored")
+    return made
+
+
+def _original_event(run: RunView) -> bytes | None:
+    """The event that a failed run was given, byte for byte, from what it left on `$errors`."""
+    begun_ms = int(run.queued_at.timestamp() * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute(_ON_ERRORS, [run.source_id, ERRORS, run.id, begun_ms])
+        row = cursor.fetchone()
+    text = bytes(row[0]).decode() if row else ""
+    if not text.startswith(_ERROR_HEAD):
+        return None
+    _, end = json.JSONDecoder().raw_decode(text, len(_ERROR_HEAD))
+    return text[len(_ERROR_HEAD) : end].encode()
+
+
+def _refer(source_id: str, key: str, first_key: str) -> bool:
+    named = _EVENT_KEY.fullmatch(first_key)
+    if named is None:
+        return False
+    values = {
+        "source": source_id,
+        "key": key,
+        "emitter": named[1],
+        "ms": int(named[2]),
+        "n": int(named[3]),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_REFER, values)
+        return bool(cursor.rowcount)

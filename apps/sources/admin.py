@@ -1,0 +1,43 @@
+"""Sources, their ledger and timers: looking only; the REST API changes them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from apps.core.admin import LookOnly
+from apps.sources.models import SkippedSlots, Source, SourceChange, Timer
+
+
+@admin.register(Source)
+class SourceAdmin(LookOnly):
+    list_display = ("id", "name", "name_slug", "state", "owner", "component", "created_at")
+    list_select_related = ("owner", "component")
+    list_filter = ("state",)
+    search_fields = ("id__exact", "name_slug__exact", "owner__id__exact", "component__id__exact")
+    ordering = ("-created_at", "-id")
+    light = ("configured_props", "secret_props", "component__code", "component__props")
+
+
+@admin.register(SourceChange)
+class SourceChangeAdmin(LookOnly):
+    list_display = ("id", "source_id", "version", "kind", "actor", "at")
+    list_filter = ("kind",)
+    search_fields = ("source__id__exact",)
+    ordering = ("-id",)
+    light = ("data",)
+
+
+@admin.register(Timer)
+class TimerAdmin(LookOnly):
+    list_display = (
+        "source_id", "interval_seconds", "cron", "timezone", "generation", "next_fire_at",
+    )  # fmt: skip
+    search_fields = ("source__id__exact",)
+    ordering = ("source_id",)
+
+
+@admin.register(SkippedSlots)
+class SkippedSlotsAdmin(LookOnly):
+    list_display = ("id", "source_id", "generation", "from_ms", "to_ms", "count", "reason")
+    search_fields = ("source_id__exact",)
+    ordering = ("-id",)

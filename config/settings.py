@@ -1,0 +1,298 @@
+"""Every setting of Headwater. The environment is read here and nowhere else.
+
+Addresses of the servers: `DATABASE_URL`, `REDIS_URL`, `BROKER_URL` from the environment, else what
+`make run` wrote to `<HEADWATER_DATA>/servers.json` (keys `database_url`, `redis_url`, `broker_url`,
+`port`), so that `manage.py` works on a running stack with nothing but `HEADWATER_DATA` set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import structlog
+from psycopg.conninfo import conninfo_to_dict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_env = os.environ
+
+
+def _int(name: str, default: int) -> int:
+    return int(_env.get(name, "") or default)
+
+
+def _float(name: str, default: float) -> float:
+    return float(_env.get(name, "") or default)
+
+
+def _list(name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in _env.get(name, "").split(",") if part.strip())
+
+
+# --- where things are -----------------------------------------------------------------------
+
+DATA_DIR = Path(_env.get("HEADWATER_DATA") or BASE_DIR / "var").resolve()
+
+
+def _servers() -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((DATA_DIR / "servers.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+_found = _servers()
+DATABASE_URL = (
+    _env.get("DATABASE_URL")
+    or _found.get("database_url")
+    or "postgresql://headwater@127.0.0.1/headwater"
+)
+REDIS_URL = _env.get("REDIS_URL") or _found.get("redis_url") or "redis://127.0.0.1:6379/0"
+BROKER_URL = _env.get("BROKER_URL") or _found.get("broker_url") or REDIS_URL
+PORT = _int("PORT", int(_found.get("port") or 8000))
+PUBLIC_URL = (_env.get("PUBLIC_URL") or f"http://127.0.0.1:{PORT}").rstrip("/")
+
+
+def _secret_key() -> str:
+    """From SECRET_KEY, else from `<data>/secret_key`, made (mode 600) when it is missing."""
+    if given := _env.get("SECRET_KEY"):
+        return given
+    path = DATA_DIR / "secret_key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+                new.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+        return path.read_text().strip()
+
+
+# --- Django ---------------------------------------------------------------------------------
+
+SECRET_KEY = _secret_key()
+# Keys of stored secrets: the first encrypts, all decrypt. Without any: derived from SECRET_KEY.
+ENCRYPTION_KEYS = _list("ENCRYPTION_KEYS")
+DEBUG = _env.get("DEBUG", "") == "1"
+# Behind a proxy that ends TLS, forms come from this origin.
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+ALLOWED_HOSTS = list(_list("ALLOWED_HOSTS")) or ["*"]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+APPEND_SLASH = False  # both forms are routes: a redirect drops bodies and keys (T8)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    # The files of Swagger UI, served from here.
+    "drf_spectacular_sidecar",
+    "apps.core",
+    "apps.accounts",
+    "apps.components",
+    "apps.sources",
+    "apps.events",
+    "apps.runs",
+    "apps.subscriptions",
+    "apps.api",
+]
+
+MIDDLEWARE = [
+    "apps.api.middleware.RequestId",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+REST_FRAMEWORK = {
+    # Every view is an `apps.api.views.ApiView`, which names its own parser and authentication.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.auth.BearerAuthentication"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+
+
+def _database() -> dict[str, Any]:
+    parts = {str(k): v for k, v in conninfo_to_dict(DATABASE_URL).items()}
+    return {
+        "ENGINE": "apps.core.postgresql",
+        "NAME": parts.pop("dbname", "headwater"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": {
+            **parts,
+            # Between attempts to connect the pool waits ever longer, up to `reconnect_timeout`.
+            "pool": {
+                "min_size": 0,
+                "max_size": _int("DB_POOL", 20),
+                "timeout": 10,
+                "reconnect_timeout": 10,
+            },
+        },
+    }
+
+
+DATABASES = {"default": _database()}
+
+# --- logs: one JSON object a line on standard error ----------------------------------------------
+
+_shared: list[Any] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+structlog.configure(
+    processors=[*_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _shared,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": _env.get("LOG_LEVEL", "INFO")},
+    # Four ticks a second say nothing that the tables do not say.
+    "loggers": {
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
+}
+
+# --- the way --------------------------------------------------------------------------------
+
+# Seconds a worker may hold a source without a sign of life: what a kill -9 costs (G7).
+LEASE_SECONDS = _float("LEASE_SECONDS", 10.0)
+# Runs at once in one worker process.
+SLOTS = _int("SLOTS", 32)
+# 0: all but an eighth.
+SLOTS_PER_USER = _int("SLOTS_PER_USER", 0)
+# Seconds between looks of an idle runner at the mailboxes, without any hint.
+CLAIM_SECONDS = _float("CLAIM_SECONDS", 1.0)
+SWEEP_SECONDS = _float("SWEEP_SECONDS", 3.0)
+TICK_SECONDS = _float("TICK_SECONDS", 0.25)
+# Lost leases after which a run is dead (F6).
+RUN_ATTEMPTS = 3
+RUN_SECONDS = _float("RUN_SECONDS", 300.0)
+HOOK_SECONDS = _float("HOOK_SECONDS", 60.0)
+# Seconds a PUT waits for the current run of its source before it gives up with 409 (F17).
+UPDATE_WAIT_SECONDS = _float("UPDATE_WAIT_SECONDS", 30.0)
+# Seconds a caller waits for a runner to fetch code, install its packages and load it, before 503.
+LOAD_WAIT_SECONDS = _float("LOAD_WAIT_SECONDS", 60.0)
+MAILBOX_CAP = _int("MAILBOX_CAP", 10_000)
+RUN_RETENTION_DAYS = _int("RUN_RETENTION_DAYS", 3)
+EVENT_RETENTION_DAYS = _int("EVENT_RETENTION_DAYS", 30)
+# Events listed per channel; log lines kept per source.
+LISTED_EVENTS = _int("LISTED_EVENTS", 100)
+STREAM_LENGTH = _int("STREAM_LENGTH", 200)
+# Seconds that one attempt to deliver to a webhook may take in all; attempts at once in one worker
+# process. A lease is twice as long.
+DELIVERY_SECONDS = _float("DELIVERY_SECONDS", 15.0)
+DELIVERY_SLOTS = _int("DELIVERY_SLOTS", 100)
+# Where a process of the tests dies (`apps.core.crash`).
+CRASH_AT = _env.get("CRASH_AT", "")
+
+# --- component code -------------------------------------------------------------------------
+
+# Networks that components, installs, deliveries and fetches may reach in spite of the rules, and
+# those that none of them may, which count first.
+EGRESS_ALLOW = _list("EGRESS_ALLOW")
+EGRESS_DENY = _list("EGRESS_DENY")
+# `host=address` or `host=address:port` entries that go before DNS, and the file of one more
+# certificate authority: for networks with names or certificates of their own, and for tests.
+EGRESS_RESOLVE = _list("EGRESS_RESOLVE")
+EGRESS_CA = _env.get("EGRESS_CA", "")
+SANDBOX = _env.get("SANDBOX", "on")
+# Packages that components import: `off` refuses components that need any. Seconds of installing
+# them for one component (an API call waits LOAD_WAIT_SECONDS in all), bytes and files of one set;
+# days after which a set that no component refers to is removed.
+ALLOW_INSTALLS = _env.get("ALLOW_INSTALLS", "on").lower() not in ("off", "0", "no", "false")
+PACKAGES_DIR = DATA_DIR / "packages"
+INSTALL_SECONDS = _float("INSTALL_SECONDS", 40.0)
+INSTALL_BYTES = _int("INSTALL_BYTES", 256 * 1024 * 1024)
+INSTALL_FILES = _int("INSTALL_FILES", 50_000)
+PACKAGE_RETENTION_DAYS = _int("PACKAGE_RETENTION_DAYS", 30)
+PACKAGE_YOUNG_SECONDS = _float("PACKAGE_YOUNG_SECONDS", 3600.0)
+# Seconds for which what a manifest was resolved to is not asked for anew.
+PACKAGE_FRESH_SECONDS = _float("PACKAGE_FRESH_SECONDS", 3600.0)
+# The registries: these settings, else what the machine's own npm and pip are told.
+NPM_REGISTRY = (
+    _env.get("NPM_REGISTRY")
+    or _env.get("NPM_CONFIG_REGISTRY")
+    or _env.get("npm_config_registry")
+    or ""
+)
+NPMRC = Path(_env.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
+PIP_INDEX = _env.get("PIP_INDEX_URL", "")
+WARM_CHILDREN = _int("WARM_CHILDREN", 200)
+COMPONENT_BYTES = 1024 * 1024
+# Whether the code of a component may come from an http:// URL too.
+COMPONENT_URL_HTTP = _env.get("COMPONENT_URL_HTTP", "") == "1"
+PROP_BYTES = 64 * 1024
+MEMORY_BYTES = _int("MEMORY_BYTES", 256 * 1024 * 1024)
+# Endpoints of HTTP sources: also at `<key>.<domain>` when a domain is set.
+ENDPOINT_DOMAIN = _env.get("ENDPOINT_DOMAIN", "").strip(".").lower()
+ENDPOINT_BODY_BYTES = _int("ENDPOINT_BODY_BYTES", 512 * 1024)
+# Seconds a caller waits for `respond`; callers that may wait for one source at once (F8).
+RESPOND_SECONDS = _float("RESPOND_SECONDS", 30.0)
+RESPOND_WAITERS = _int("RESPOND_WAITERS", 100)
+# Wrong keys that one address may send in a minute, to one web process.
+WRONG_KEYS = _int("WRONG_KEYS", 100)
+# Event streams that one user may have open in one web process.
+SSE_CLIENTS = _int("SSE_CLIENTS", 2000)
+# Seconds for which a client may take nothing of what is sent to it.
+STALL_SECONDS = _float("STALL_SECONDS", 30.0)
+API_BODY_BYTES = 1024 * 1024

@@ -1,0 +1,113 @@
+"""A worker's part that carries out operations without a source, in real children."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from apps.core.http import Client, by_settings
+from tests.hosts import Hosts
+from tests.services.way import database_url
+from workers.accounts import PROVIDER_SECONDS, Accounts
+from workers.database import Line
+from workers.errands import Errands
+from workers.runtime.pool import Runtime
+from workers.runtime.settings import RuntimeSettings
+from workers.settings import RunnerSettings, runner_settings
+
+
+class Worker:
+    """A thread of its own with a runtime; it looks for operations inside a `with` block only."""
+
+    def __init__(self, directory: Path, hosts: Hosts | None = None) -> None:
+        """`hosts`: those that it may fetch components from."""
+        self._directory = directory
+        self._hosts = hosts
+        self._working = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._stop = threading.Event()
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
+        self.grace_seconds = 30.0
+        # What asks OAuth providers; made anew for each `with` block.
+        self.provider_client: Callable[[], Client] = lambda: by_settings(PROVIDER_SECONDS)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._started.wait(60)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def __enter__(self) -> Self:
+        self._idle.clear()
+        self._working.set()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._working.clear()
+        assert self._idle.wait(60)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _main(self) -> None:
+        runtime = Runtime(RuntimeSettings(run_dir=self._directory / "run"))
+        await runtime.start()
+        self._started.set()
+        while not self._stop.is_set():
+            # Also when the block was left before it was seen here.
+            if self._working.is_set() or not self._idle.is_set():
+                try:
+                    await self._work(runtime)
+                except Exception as error:
+                    self._failure = error
+                self._idle.set()
+            await asyncio.sleep(0.01)
+        await runtime.close()
+
+    async def _work(self, runtime: Runtime) -> None:
+        settings = _settings()
+        line = Line(settings.database_url)
+        client = None if self._hosts is None else self._hosts.client()
+        accounts = Accounts(line, self.provider_client())
+        errands = Errands(settings, runtime, line, accounts, client)
+        while self._working.is_set():
+            await errands.claim()
+            await asyncio.sleep(0.01)
+        await errands.stop(self.grace_seconds)
+        await accounts.stop(self.grace_seconds)
+
+
+def _settings() -> RunnerSettings:
+    return replace(runner_settings(), database_url=database_url(), hook_seconds=5)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One for the tests of a module; override it where it needs more."""
+    worker = Worker(tmp_path_factory.mktemp("worker"))
+    worker.start()
+    yield worker
+    worker.stop()
+
+
+@pytest.fixture
+def worker(started: Worker, transactional_db: None) -> Iterator[Worker]:
+    """At work as long as the test."""
+    with started:
+        yield started

@@ -1,0 +1,56 @@
+"""What every test may use: the servers, and Django configured to find them.
+
+`db` / `transactional_db` (pytest-django) start both servers. Tests that talk to Redis without a
+database take `valkey`; tests that break a server start their own `Server` (tests/servers.py).
+"""
+
+from __future__ import annotations
+
+import os
+
+import django
+import pytest
+
+from tests.servers import Server, TestServers
+
+# The addresses come first: settings read the environment once, when Django is set up.
+servers = TestServers()
+os.environ.update(servers.environment())
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+django.setup()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Each process of pytest-xdist has servers of its own: its settings may not be loaded before
+    this file was, with the addresses of its parent's."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+def pytest_unconfigure() -> None:
+    servers.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Server:
+    """The running PostgreSQL of this test process (not durable: see `durable_postgres`)."""
+    servers.postgres.start()
+    return servers.postgres
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Server:
+    """The running Valkey of this test process: streams in database 0, the broker in 1."""
+    servers.valkey.start()
+    return servers.valkey
+
+
+@pytest.fixture(scope="session")
+def server_environment(postgres: Server, valkey: Server) -> dict[str, str]:
+    """The environment of a process that shall use the same servers."""
+    return servers.environment()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: Server, valkey: Server) -> None:
+    """pytest-django's hook before it makes the test database: the servers must run by then."""

@@ -1,0 +1,216 @@
+"""Real processes on servers of their own: workers and schedulers as the Procfile starts them, with
+short leases, and ways to hurt them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+import redis
+
+from stack.places import Places
+from stack.postgres import Postgres
+from stack.valkey import Valkey
+from tests.making import World, entries, until
+from tests.servers import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_SECONDS = 2.0
+SWEEP_SECONDS = 1.0
+# What a process is started with, besides the addresses.
+SHORT = {
+    "LEASE_SECONDS": str(LEASE_SECONDS),
+    "SWEEP_SECONDS": str(SWEEP_SECONDS),
+    "CLAIM_SECONDS": "0.3",
+    "TICK_SECONDS": "0.2",
+    "SLOTS": "16",
+    "WARM_CHILDREN": "40",
+    "EGRESS_ALLOW": "127.0.0.1/32",
+    "SECRET_KEY": "only-for-tests",
+}
+STREAM_LENGTH = 200
+
+
+class Servers:
+    """A durable pair: what PostgreSQL has acknowledged survives kill -9; Valkey has its file."""
+
+    def __init__(self) -> None:
+        self.places = Places(Path(tempfile.mkdtemp(prefix="hw-faults-")))
+        self.places.prepare()
+        self.postgres = Server(Postgres.at(self.places))
+        self.valkey = Server(Valkey.at(self.places))
+        self.start()
+        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(migrate, cwd=ROOT, env=self.environment(), check=True)
+
+    def start(self) -> None:
+        self.postgres.start()
+        self.valkey.start()
+
+    def environment(self) -> dict[str, str]:
+        valkey = self.valkey.server
+        assert isinstance(valkey, Valkey)
+        inherited = {k: v for k, v in os.environ.items() if k not in SHORT}
+        return inherited | {
+            "HEADWATER_DATA": str(self.places.data),
+            "DATABASE_URL": self.postgres.url,
+            "REDIS_URL": valkey.url,
+            "BROKER_URL": valkey.broker_url,
+            **SHORT,
+        }
+
+    def close(self) -> None:
+        self.valkey.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.places.data, ignore_errors=True)
+
+
+class Process:
+    """One worker or scheduler."""
+
+    def __init__(
+        self, name: str, command: list[str], environment: dict[str, str], log: Path
+    ) -> None:
+        self.name, self.log_path = name, log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def wait_ready(self) -> None:
+        until(lambda: " ready." in self.log or self.popen.poll() is not None, within_s=40)
+        assert self.popen.poll() is None, self.log
+
+    def signal(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def is_frozen(self) -> bool:
+        state = Path(f"/proc/{self.popen.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+    def kill(self) -> None:
+        """kill -9 of this process alone: its children must notice by themselves."""
+        self.popen.kill()
+        self.popen.wait(10)
+
+    def wait(self, within_s: float = 30) -> int:
+        return self.popen.wait(within_s)
+
+    def end(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGCONT)
+            self.popen.kill()
+            self.popen.wait(10)
+
+
+class Fleet:
+    """The processes of one test."""
+
+    def __init__(self, servers: Servers, world: World, directory: Path) -> None:
+        self.servers, self.world = servers, world
+        self._directory = directory
+        self._processes: list[Process] = []
+
+    def worker(self, **environment: str) -> Process:
+        return self._start("worker", ["-P", "solo", "-Q", "runs"], environment)
+
+    def scheduler(self, **environment: str) -> Process:
+        return self._start("scheduler", ["-P", "solo", "-Q", "tick"], environment)
+
+    def _start(self, kind: str, options: list[str], environment: dict[str, str]) -> Process:
+        name = f"{kind}{len(self._processes)}"
+        command = [sys.executable, "-m", "celery", "-A", "config", "worker", *options]
+        command += ["-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+        command += ["--without-heartbeat", "--loglevel", "INFO"]
+        if kind == "scheduler":
+            command += ["--schedule", str(self._directory / f"{name}.beat")]
+        process = Process(
+            name,
+            command,
+            self.servers.environment() | environment,
+            self._directory / f"{name}.log",
+        )
+        self._processes.append(process)
+        return process
+
+    def redis(self, database: int = 0) -> redis.Redis:
+        """Database 0 has the streams, database 1 is the broker."""
+        valkey = self.servers.valkey.server
+        assert isinstance(valkey, Valkey)
+        return redis.Redis.from_url(valkey.url.replace("db=0", f"db={database}"))
+
+    def end(self) -> None:
+        """What they said is printed: pytest shows it with a test that has failed."""
+        for process in self._processes:
+            process.end()
+            print(f"--- {process.name}\n{process.log}")
+
+    # --- what must hold -------------------------------------------------------------------------
+
+    def settle(self, within_s: float = 30) -> None:
+        """Wait until everything is run, let go and published."""
+        until(self.world.is_quiet, within_s)
+
+    def more_runs(self, sources: list[str]) -> None:
+        """Wait until each of these has run once more."""
+        before = {source: len(self.world.runs(source)) for source in sources}
+        until(lambda: all(len(self.world.runs(s)) > before[s] for s in sources))
+
+    def stop_timers(self) -> None:
+        self.world.sql("UPDATE sources_timer SET next_fire_at = NULL")
+
+    def assert_whole(self, source: str) -> int:
+        """Every run of a COUNTER source had one effect, in order, and its stream shows the same.
+        Returns how many there were."""
+        runs = self.world.runs(source)
+        assert {run.state for run in runs} <= {"succeeded"}, runs
+        assert len({(run.cause, run.key) for run in runs}) == len(runs)
+        assert self.world.counts(source) == list(range(1, len(runs) + 1))
+        assert self.world.store(source) == ({"count": len(runs)} if runs else {})
+        with self.redis() as client:
+            assert entries(client, source) == self.world.tail(source, STREAM_LENGTH)
+        return len(runs)
+
+    def assert_every_slot(self, source: str, step_s: int = 1) -> None:
+        """From its first slot to its last, each was run once or is noted as skipped (G5)."""
+        step = step_s * 1000
+        slots = [int(r.key.split(":")[1]) for r in self.world.runs(source) if r.cause == "timer"]
+        for start, end, count in self.world.sql(
+            "SELECT from_ms, to_ms, count FROM sources_skippedslots WHERE source_id = %s", source
+        ):
+            noted = list(range(start, end + 1, step))
+            assert len(noted) == count
+            slots += noted
+        # Slots that start off the millisecond are cut to it.
+        numbers = sorted(round((slot - min(slots)) / step) for slot in slots)
+        assert numbers == list(range(len(slots)))
+
+
+def usage(world: World) -> int:
+    """Runs that were counted for the day's usage, rolled up or not."""
+    found: int = world.one(
+        "SELECT (SELECT coalesce(sum(invocations), 0) FROM accounts_usagedelta)"
+        " + (SELECT coalesce(sum(invocations), 0) FROM accounts_usageday)"
+    )
+    return found
+
+
+def payload(**values: object) -> bytes:
+    return orjson.dumps(values)

@@ -1,0 +1,58 @@
+"""A place where runs wait: a component asks for leave over HTTP, the test sees it and gives it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.making import COUNTER, until
+
+
+class Gate:
+    """`arrived` counts runs that have come so far, `gone` those whose process went away waiting."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.gone = 0
+        self._open = threading.Event()
+        gate = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                gate.arrived += 1
+                self.connection.settimeout(0.05)
+                while not gate._open.is_set():
+                    # Nothing more is ever sent: data that ends is a process that ended.
+                    with contextlib.suppress(TimeoutError):
+                        if not self.connection.recv(1):
+                            gate.gone += 1
+                            return
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def component(self, only: str = "") -> str:
+        """COUNTER, which waits at the gate first, or only when its event is the text `only`."""
+        url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        ask = f"event == {only!r} and " if only else ""
+        ask += f"urlopen({url!r}).close()\n        count = self"
+        return "from urllib.request import urlopen\n" + COUNTER.replace("count = self", ask)
+
+    def wait(self, arrivals: int = 1, within_s: float = 40) -> None:
+        until(lambda: self.arrived >= arrivals, within_s)
+
+    def open(self) -> None:
+        self._open.set()
+
+    def close(self) -> None:
+        self.open()
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,157 @@
+"""The same from JavaScript: inner wall (Deno's permissions) and outer wall (the kernel's)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from apps.runs.contract import Limits
+from tests.runtime.conftest import Bench, javascript_source, python_code
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FORGE = """
+const channel = Deno.openSync("/proc/self/fd/4", {write: true});
+function frame(header) {
+  const body = new TextEncoder().encode(JSON.stringify(header));
+  const head = new Uint8Array(4);
+  new DataView(head.buffer).setUint32(0, body.length);
+  channel.writeSync(head); channel.writeSync(body);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "limits", "name"),
+    [
+        ("for (;;) {}", Limits(wall_s=1.5), "Timeout"),
+        ("await new Promise(() => setTimeout(() => {}, 1e6));", Limits(wall_s=1.5), "Timeout"),
+        (
+            "const x = []; for (;;) x.push(new Array(1000).fill({}));",
+            Limits(wall_s=60, memory_bytes=128 << 20),
+            "Out of Memory",
+        ),
+        (
+            "const x = []; for (;;) x.push(new Uint8Array(1 << 20).fill(1));",
+            Limits(wall_s=60, memory_bytes=128 << 20),
+            "Out of Memory",
+        ),
+        (
+            "for (;;) console.log('x'.repeat(1024));",
+            Limits(wall_s=60),
+            "Function Payload Limit Exceeded",
+        ),
+        (
+            FORGE + "frame({t: 'emit', run: 'other', at: 1});",
+            Limits(wall_s=30),
+            "Protocol Violation",
+        ),
+        (FORGE + "frame({t: 'what'});", Limits(wall_s=30), "Protocol Violation"),
+    ],
+)
+async def test_a_failing_component_gets_its_own_named_error(
+    bench: Bench, body: str, limits: Limits, name: str
+) -> None:
+    outcome = await bench.javascript("this.$emit('before');" + body, limits)
+    assert outcome.error is not None
+    assert outcome.error.name == name
+    assert [emit.payload for emit in outcome.emits] == [b'"before"']
+    assert (await bench.javascript("this.$emit(1);")).error is None
+
+
+async def test_leaving_the_process_ends_the_run_with_what_was_done(bench: Bench) -> None:
+    outcome = await bench.javascript("this.$emit(1); Deno.exit(0); this.$emit(2);")
+    assert [emit.payload for emit in outcome.emits][:1] == [b"1"]
+    assert outcome.error is not None
+
+
+async def test_nothing_outside_is_reached(bench: Bench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the key")
+    attempts = {
+        "read": f"Deno.readTextFileSync({str(secret)!r})",
+        "passwd": "Deno.readTextFileSync('/etc/passwd')",
+        "node": "(await import('node:fs')).readFileSync('/etc/passwd')",
+        "parent": f"Deno.readTextFileSync('/proc/{os.getpid()}/environ')",
+        "own": "Deno.readTextFileSync('/proc/self/environ')",
+        "write": f"Deno.writeTextFileSync({str(tmp_path / 'new')!r}, 'x')",
+        "list": "[...Deno.readDirSync('/')]",
+        "run": "new Deno.Command('/bin/true').outputSync()",
+        "spawn": "(await import('node:child_process')).execSync('true')",
+        "ffi": "Deno.dlopen('/lib/x86_64-linux-gnu/libc.so.6', {})",
+        "kill": f"Deno.kill({os.getpid()}, 'SIGCONT')",
+        "listen": "Deno.listen({port: 0})",
+        "udp": "Deno.listenDatagram({port: 0, transport: 'udp'})",
+        "unix": "await Deno.connect({transport: 'unix', path: '/tmp/x'})",
+        "remote": "await import('https://example.invalid/x.js')",
+        "import": f"await import({str(Path(__file__))!r})",
+    }
+    body = "".join(
+        f"try {{ this.$emit({{got: String({what})}}, {{summary: '{name}'}}); }}"
+        f"catch (e) {{ this.$emit({{refused: String(e)}}, {{summary: '{name}'}}); }}\n"
+        for name, what in attempts.items()
+    )
+    outcome = await bench.javascript(body, Limits(wall_s=30))
+    assert outcome.error is None, outcome.error
+    assert [emit.meta["summary"] for emit in outcome.emits] == list(attempts)
+    got = [emit for emit in outcome.emits if emit.payload.startswith(b'{"got"')]
+    assert not got
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret"]
+
+
+async def test_a_warm_child_starts_with_an_empty_scratch_directory(bench: Bench) -> None:
+    code = replace(
+        python_code(
+            javascript_source(
+                "const dir = process.env.TMPDIR;"
+                "this.$emit([...Deno.readDirSync(dir)].length); this.$emit(Deno.pid ?? 0);"
+                "Deno.writeTextFileSync(dir + '/left', 'x');"
+            )
+        ),
+        language="javascript",
+    )
+    first, second = await bench.run(code), await bench.run(code)
+    assert first.error is None, first.error
+    assert [first.emits[0].payload, second.emits[0].payload] == [b"0", b"0"]
+    assert first.emits[1].payload == second.emits[1].payload
+
+
+async def test_typescript_and_common_js_load(bench: Bench) -> None:
+    typescript = (
+        "interface A { n: number }\nexport default { name: 'T', version: '0.0.1', props: {},\n"
+        "  async run(event: A) { const a: A = {n: 1}; this.$emit(a); } };\n"
+    )
+    common = "module.exports = { name: 'C', version: '0.0.1', run() { this.$emit(1); } };\n"
+    for text in (typescript, common):
+        outcome = await bench.run(replace(python_code(text), language="javascript"))
+        assert outcome.error is None, outcome.error
+        assert len(outcome.emits) == 1
+        assert outcome.logs == []
+
+
+async def test_new_processes_start_with_compiled_code_of_their_own(bench: Bench) -> None:
+    """The template is made in the background of the first one, and no component can write it."""
+    run_dir = bench.settings.run_dir
+    body = "this.$emit([...Deno.readDirSync(process.env.HOME + '/../deno')].map(e => e.name));"
+    await bench.javascript("this.$emit(1);")
+    for _ in range(600):
+        if any(run_dir.glob("deno-*")):
+            break
+        await asyncio.sleep(0.05)
+    (template,) = run_dir.glob("deno-*")
+    before = {path.name: path.read_bytes() for path in template.iterdir()}
+    assert before
+    outcome = await bench.javascript(body)
+    assert outcome.error is None, outcome.error
+    assert set(before) <= set(json.loads(outcome.emits[0].payload))
+    victim = str(template / next(iter(before)))
+    outcome = await bench.javascript(f"Deno.writeTextFileSync({victim!r}, 'x');")
+    assert outcome.error is not None
+    outcome = await bench.python(f"open({victim!r}, 'r+')")
+    assert outcome.error is not None
+    assert before == {path.name: path.read_bytes() for path in template.iterdir()}

@@ -1,0 +1,139 @@
+"""The threads that the loops live in, inside a Celery worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+
+from celery.beat import EmbeddedService
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from config.celery import app
+from workers import packages, scheduler, sweeper
+from workers.loop import Loop
+from workers.runner import Runner
+from workers.runtime.pool import Runtime
+from workers.settings import runner_settings, runtime_settings
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 8.0
+DAILY_SECONDS = 3600.0
+
+
+class RunnerHost:
+    """A runner on an event loop in its own thread. `offer` never blocks."""
+
+    def __init__(self) -> None:
+        self._runner = Runner(runner_settings(), Runtime(runtime_settings()))
+        self._thread = threading.Thread(target=self._main, name="runner", daemon=True)
+        self._stop = threading.Event()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def offer(self, source_ids: Iterable[str]) -> None:
+        self._runner.offer_threadsafe(source_ids)
+
+    def claim_soon(self) -> None:
+        self._runner.claim_soon()
+
+    def fan_out(self, emitter_ids: Iterable[str]) -> None:
+        self._runner.fan_out_threadsafe(emitter_ids)
+
+    def deliver(self, webhook_ids: Iterable[str]) -> None:
+        self._runner.deliver_threadsafe(webhook_ids)
+
+    def stop(self) -> None:
+        """Finish or release (G7); returns when the runner has stopped."""
+        self._stop.set()
+        self._thread.join(GRACE_SECONDS + 5)
+
+    def _main(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=Loop) as loop:
+                loop.run(self._serve())
+        except BaseException:
+            # Without its runner the process would be alive and deaf: whoever watches it restarts.
+            logger.critical("the runner has ended, and with it this process", exc_info=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _serve(self) -> None:
+        await self._runner.start()
+        pruning = asyncio.create_task(packages.keep_pruning(DAILY_SECONDS))
+        await asyncio.to_thread(self._stop.wait)
+        pruning.cancel()
+        await self._runner.stop(GRACE_SECONDS)
+
+
+class SchedulerHost:
+    """Ticks when beat's message comes, and by its own clock when none came for two periods.
+
+    Beat is a thread here: a process of its own would cost 50 MB to send one message.
+    """
+
+    def __init__(self) -> None:
+        # Not the default class, which keeps a file: one static tick has nothing to remember.
+        self._beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+        self._lock = threading.Lock()
+        self._ticked_at = 0.0
+        self._stop = threading.Event()
+        self._clock = threading.Thread(target=self._own_clock, name="tick", daemon=True)
+        self._sweep = threading.Thread(target=self._sweep_loop, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        self._beat.start()
+        self._clock.start()
+        self._sweep.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._beat.stop()
+        self._clock.join(5)
+        self._sweep.join(5)
+
+    def tick(self) -> None:
+        """One step, unless one is under way: it will see what is due now."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            close_old_connections()
+            scheduler.step()
+            self._ticked_at = time.monotonic()
+        except DatabaseError as error:
+            logger.warning("tick failed: %s", error)
+        except Exception:
+            logger.exception("tick failed")
+        finally:
+            close_old_connections()
+            self._lock.release()
+
+    def _own_clock(self) -> None:
+        period = settings.TICK_SECONDS
+        while not self._stop.wait(period):
+            if time.monotonic() - self._ticked_at > 2 * period:
+                self.tick()
+
+    def _sweep_loop(self) -> None:
+        daily_at = 0.0
+        while not self._stop.is_set():
+            try:
+                close_old_connections()
+                if time.monotonic() >= daily_at:
+                    sweeper.daily()
+                    daily_at = time.monotonic() + DAILY_SECONDS
+                sweeper.step()
+            except DatabaseError as error:
+                logger.warning("sweep failed: %s", error)
+            except Exception:
+                logger.exception("sweep failed")
+            finally:
+                close_old_connections()
+            self._stop.wait(settings.SWEEP_SECONDS)
