@@ -96,19 +96,24 @@ def archive(*entries: tuple[str, bytes, bytes]) -> bytes:
 
 @pytest.mark.parametrize(
     "data",
+    # Named by hand: an archive holds the time of its making, and the processes of a test run must
+    # agree on the names of the tests.
     [
-        tarball({"a.js": Link("/etc/passwd")}),
-        archive(("package/a.js", tarfile.LNKTYPE, b"")),
-        archive(("package/a", tarfile.FIFOTYPE, b"")),
-        archive(("package/../../a.js", tarfile.REGTYPE, b"1")),
-        archive(("package//etc/a.js", tarfile.REGTYPE, b"1")),
-        archive(("package/a\\b.js", tarfile.REGTYPE, b"1")),
-        archive(("package/" + "a/" * 40 + "b.js", tarfile.REGTYPE, b"1")),
-        archive(("package", tarfile.REGTYPE, b"1")),
-        b"",
-        b"no archive",
-        tarball({"a.js": "1"})[:-20],
-        gzip.compress(b"no archive either" * 100),
+        pytest.param(data, id=name)
+        for name, data in {
+            "symbolic link": tarball({"a.js": Link("/etc/passwd")}),
+            "hard link": archive(("package/a.js", tarfile.LNKTYPE, b"")),
+            "pipe": archive(("package/a", tarfile.FIFOTYPE, b"")),
+            "parent folder": archive(("package/../../a.js", tarfile.REGTYPE, b"1")),
+            "root folder": archive(("package//etc/a.js", tarfile.REGTYPE, b"1")),
+            "backslash": archive(("package/a\\b.js", tarfile.REGTYPE, b"1")),
+            "too deep": archive(("package/" + "a/" * 40 + "b.js", tarfile.REGTYPE, b"1")),
+            "no folder": archive(("package", tarfile.REGTYPE, b"1")),
+            "nothing": b"",
+            "no archive": b"no archive",
+            "cut short": tarball({"a.js": "1"})[:-20],
+            "no archive, compressed": gzip.compress(b"no archive either" * 100),
+        }.items()
     ],
 )
 def test_archives_that_are_refused(data: bytes) -> None:
