@@ -81,5 +81,6 @@ def stack(server: Providers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def platform(stack: Platform, providers: Providers) -> Platform:
-    return stack
+def platform(stack: Platform, providers: Providers) -> Iterator[Platform]:
+    yield stack
+    stack.delete_polling()

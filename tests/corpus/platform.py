@@ -73,6 +73,12 @@ class Platform:
         body = {"component_id": self.component(path), "configured_props": props}
         return self.call("POST", "/sources", json=body)
 
+    def delete_polling(self) -> None:
+        """Deletes the sources that a timer runs; they would go on asking the providers."""
+        for source in self.call("GET", "/users/me/sources", params={"limit": 100}):
+            if "timer" in source["configured_props"]:
+                self.call("DELETE", f"/sources/{source['id']}")
+
     def endpoint(self, source: Any) -> str:
         url: str = source["configured_props"]["http"]["endpoint_url"]
         return url

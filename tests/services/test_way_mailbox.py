@@ -142,7 +142,7 @@ async def test_a_source_that_is_deleted_while_it_runs_leaves_nothing(
     world.queue(deployed_row)
     async with running(world, lease_seconds=1) as runner:
         runner.offer([deployed_row])
-        while not world.one("SELECT count(*) FROM actor WHERE token <> 0"):
+        while deployed_row not in runner._holding.work:
             await asyncio.sleep(0.02)
         world.sql("DELETE FROM mailbox WHERE source_id = %s", deployed_row)
         world.sql("UPDATE sources_source SET state = 'deleted' WHERE id = %s", deployed_row)
