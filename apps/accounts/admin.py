@@ -52,6 +52,7 @@ class ApiKeyAdmin(LookOnly):
         "prefix",
         "user",
         "name",
+        "scopes",
         "created_at",
         "last_used_at",
         "expires_at",

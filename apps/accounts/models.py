@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 
+from apps.accounts import scopes
 from apps.core.clock import AppNow
 from apps.core.ids import new_id
 
@@ -28,7 +30,8 @@ class User(AbstractUser):
 class ApiKey(models.Model):
     """A key of the REST API: only its SHA-256 and its first characters are kept.
 
-    `public_id` is what the API calls it. After `expires_at` it is as good as revoked.
+    `public_id` is what the API calls it. After `expires_at` it is as good as revoked. `scopes`: see
+    `apps.accounts.scopes`.
     """
 
     public_id = models.CharField(
@@ -38,6 +41,7 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=100, blank=True)
     prefix = models.CharField(max_length=16)
     sha256 = models.BinaryField(max_length=32, unique=True)
+    scopes = ArrayField(models.CharField(max_length=16), default=scopes.full)
     created_at = models.DateTimeField(db_default=AppNow())
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from psycopg.sql import SQL, Identifier
 
-from apps.accounts import keys
+from apps.accounts import keys, scopes
 from apps.accounts.models import ApiKey, User
 from apps.core import errors
 from apps.core.clock import AppNow
@@ -25,6 +26,15 @@ class Usage:
 
     compute_ms: int
     invocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, with which key (its text as it was sent), and what that key may do."""
+
+    user: User
+    key: str
+    scopes: tuple[str, ...]
 
 
 def create_user(
@@ -53,9 +63,15 @@ def create_user(
 
 
 def create_key(
-    user: User, name: str = "", expires_at: datetime | None = None
+    user: User,
+    name: str = "",
+    expires_at: datetime | None = None,
+    allowed: Sequence[str] = (scopes.ALL,),
 ) -> tuple[ApiKey, str]:
-    """A new key of `user`: the row and the key itself, which is not stored and shown only now."""
+    """A new key of `user`: the row and the key itself, which is not stored and shown only now.
+
+    `allowed`: its scopes, as `apps.accounts.scopes.settled` has them.
+    """
     for _ in range(_ID_TRIES):
         text = keys.generate()
         row = ApiKey(
@@ -64,6 +80,7 @@ def create_key(
             prefix=text[: keys.SHOWN],
             sha256=keys.digest(text),
             expires_at=expires_at,
+            scopes=list(allowed),
         )
         try:
             with transaction.atomic():
@@ -94,7 +111,7 @@ _USER_FIELDS = [field.attname for field in User._meta.concrete_fields]
 _AUTHENTICATE = (
     SQL("""
 SELECT k.id, k.last_used_at IS NULL OR k.last_used_at < app_now() - make_interval(secs => %s),
-       {columns}
+       k.scopes, {columns}
 FROM accounts_apikey k JOIN accounts_user u ON u.id = k.user_id
 WHERE k.sha256 = %s AND k.revoked_at IS NULL AND u.is_active
   AND (k.expires_at IS NULL OR k.expires_at > app_now())
@@ -104,8 +121,8 @@ WHERE k.sha256 = %s AND k.revoked_at IS NULL AND u.is_active
 )
 
 
-def authenticate(text: str) -> User | None:
-    """The user whose live key this is. A key with a wrong checksum costs no query."""
+def authenticate(text: str) -> Caller | None:
+    """Whose live key this is, and what it may do. A key with a wrong checksum costs no query."""
     if not keys.well_formed(text):
         return None
     with connection.cursor() as cursor:
@@ -113,11 +130,12 @@ def authenticate(text: str) -> User | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    key_id, stale, *values = row
+    key_id, stale, allowed, *values = row
     if stale:
         old = Q(last_used_at=None) | Q(last_used_at__lt=AppNow() - LAST_USED_GRAIN)
         ApiKey.objects.filter(old, id=key_id).update(last_used_at=AppNow())
-    return User.from_db(connection.alias, _USER_FIELDS, values)
+    user = User.from_db(connection.alias, _USER_FIELDS, values)
+    return Caller(user, text, tuple(allowed))
 
 
 _USAGE = """

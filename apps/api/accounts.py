@@ -15,6 +15,7 @@ from apps.accounts.models import Account
 from apps.api.answers import empty, listing, single
 from apps.api.paging import read_page
 from apps.api.params import missing
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.views import ApiView
 from apps.sources import accounts as used
 
@@ -43,14 +44,17 @@ class AccountView(ApiView):
 
 
 class MyAccounts(AccountView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         return self.list()
 
 
 class Accounts(AccountView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         return self.list()
 
+    @needs(WRITE)
     def post(self, _request: Request) -> HttpResponse:
         params, selection = self.params(), self.selection()
         app_slug, credentials = params.text("app_slug"), params.object("credentials")
@@ -63,9 +67,11 @@ class Accounts(AccountView):
 
 
 class OneAccount(ApiView):
+    @needs(READ)
     def get(self, _request: Request, account_id: str) -> HttpResponse:
         return single(fields_of(connected.find(self.user, account_id)), self.selection())
 
+    @needs(WRITE)
     def put(self, _request: Request, account_id: str) -> HttpResponse:
         account = connected.find(self.user, account_id)
         params, selection = self.params(), self.selection()
@@ -74,6 +80,7 @@ class OneAccount(ApiView):
         )
         return single(fields_of(changed), selection)
 
+    @needs(WRITE)
     def delete(self, _request: Request, account_id: str) -> HttpResponse:
         account = connected.find(self.user, account_id)
         used.delete(account, force=bool(self.params().boolean("force")))

@@ -9,12 +9,14 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from apps.api.answers import json_answer
+from apps.api.scopes import WRITE, needs
 from apps.api.views import ApiView
 from apps.core import errors
 from apps.runs import apphooks
 
 
 class AppHooks(ApiView):
+    @needs(WRITE)
     def post(self, request: Request, app: str, event_name: str) -> HttpResponse:
         """For users who are no administrators there is no such route."""
         if not self.user.is_superuser:

@@ -52,15 +52,15 @@ failures = FailureLimit(settings.WRONG_KEYS)
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`request.user` is the key's user, `request.auth` the key as it was presented."""
+    """`request.user` is the key's user, `request.auth` the `Caller`: the key, and its scopes."""
 
-    def authenticate(self, request: Request) -> tuple[User, str]:
+    def authenticate(self, request: Request) -> tuple[User, services.Caller]:
         scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         key = credentials.strip()
-        user = services.authenticate(key) if scheme.lower() == "bearer" and key else None
-        if user is None:
+        caller = services.authenticate(key) if scheme.lower() == "bearer" and key else None
+        if caller is None:
             raise _refusal(request, scheme)
-        return user, key
+        return caller.user, caller
 
     def authenticate_header(self, _request: Request) -> str:
         return "Bearer"

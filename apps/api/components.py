@@ -13,6 +13,7 @@ from apps.api.answers import listing, single
 from apps.api.deferred import Deferred
 from apps.api.paging import read_page
 from apps.api.params import Params, missing
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.views import ApiView
 from apps.components import services
 from apps.components.models import Component
@@ -83,6 +84,7 @@ def described(operation: Operation, ended: bool) -> Component:
 
 
 class Components(ApiView):
+    @needs(WRITE)
     def post(self, _request: Request) -> HttpResponse:
         params, selection = self.params(), self.selection()
         if not (params.given("component_code") or params.given("component_url")):
@@ -96,6 +98,7 @@ class Components(ApiView):
 
 
 class OneComponent(ApiView):
+    @needs(READ)
     def get(self, _request: Request, key_or_id: str) -> HttpResponse:
         if key_or_id in RESERVED:
             raise errors.not_found()
@@ -103,12 +106,14 @@ class OneComponent(ApiView):
 
 
 class RegistryComponent(ApiView):
+    @needs(READ)
     def get(self, _request: Request, key: str) -> HttpResponse:
         component = services.get_registry(key, self.params().text("origin"))
         return single(fields_of(component), self.selection())
 
 
 class MyComponents(ApiView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         own = Component.objects.filter(owner=self.user)
         page = read_page(self.params(), own.defer("code", "files"), own)

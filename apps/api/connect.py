@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from apps.accounts import connected, connecting
 from apps.api.answers import error_answer, single
 from apps.api.deferred import Deferred, settle
+from apps.api.scopes import WRITE, needs
 from apps.api.views import ApiView
 from apps.core import errors
 from apps.core.errors import ApiError
@@ -33,6 +34,7 @@ _USED = "This address was used before, or is too old. Ask for another and open i
 
 
 class Connect(ApiView):
+    @needs(WRITE)
     def post(self, _request: Request, app: str) -> HttpResponse:
         params, selection = self.params(), self.selection()
         account_id = params.text("account_id")

@@ -13,6 +13,7 @@ from apps.api.answers import spliced_single
 from apps.api.components import deployable, language_of
 from apps.api.deferred import Deferred
 from apps.api.params import Params, missing
+from apps.api.scopes import WRITE, needs
 from apps.api.views import ApiView
 from apps.runs import rehearsal
 
@@ -21,6 +22,7 @@ PATIENCE_SECONDS = 30.0
 
 
 class DryRun(ApiView):
+    @needs(WRITE)
     def post(self, request: Request) -> HttpResponse:
         params, selection = self.params(), self.selection()
         assert isinstance(request.data, dict)  # what the one parser returns

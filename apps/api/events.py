@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from apps.api.answers import empty, spliced
 from apps.api.paging import decode_cursor, invalid_cursor, page_info, read_limit
 from apps.api.params import Params
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.views import ApiView
 from apps.core.errors import invalid
 from apps.events import reading, services
@@ -60,6 +61,7 @@ class EventSummaries(ApiView):
     channel: str | None = None
     paged = True
 
+    @needs(READ)
     def get(self, _request: Request, source_id: str) -> HttpResponse:
         check_owner(self.user.id, source_id)
         params = self.params()
@@ -83,6 +85,7 @@ class Events(EventSummaries):
     paged = False
     query_wins = True
 
+    @needs(WRITE)
     def delete(self, _request: Request, source_id: str) -> HttpResponse:
         check_owner(self.user.id, source_id)
         params = self.params()

@@ -25,6 +25,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from apps.accounts.services import Caller
 from apps.api.deferred import Deferred
 from apps.core import errors, secrets
 
@@ -81,15 +82,17 @@ class Joining(Protocol):
     def join(self, operation_id: int) -> HttpResponse | None: ...
 
 
-def once(view: Joining, request: Request, user_id: str, call: Call) -> Call:
+def once(view: Joining, request: Request, caller: Caller, call: Call) -> Call:
     """The handler, done once for its key; the handler itself when the request has none."""
     key = str(request.headers.get(HEADER) or "").encode()
     if not key:
         return call
     if len(key) > MAX_BYTES:
         raise errors.invalid(HEADER, f"{HEADER} has over {MAX_BYTES} bytes")
-    asked = hashlib.sha256(request.get_full_path().encode() + b"\n" + request._request.body)
-    claim = _Claim(user_id, hashlib.sha256(key).digest(), asked.digest())
+    # With its scopes: what a key of more rights was answered (a new key, say) is not for another.
+    head = f"{request.get_full_path()} {' '.join(caller.scopes)}\n"
+    asked = hashlib.sha256(head.encode() + request._request.body)
+    claim = _Claim(caller.user.id, hashlib.sha256(key).digest(), asked.digest())
 
     def guarded(*args: Any, **kwargs: Any) -> HttpResponse:
         with transaction.atomic():

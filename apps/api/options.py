@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from apps.api.answers import single
 from apps.api.deferred import Deferred
 from apps.api.params import Params
+from apps.api.scopes import WRITE, needs
 from apps.api.views import ApiView
 from apps.components import services
 from apps.core import errors
@@ -20,6 +21,7 @@ QUERY_BYTES = 4096
 
 
 class Options(ApiView):
+    @needs(WRITE)
     def post(self, _request: Request, key_or_id: str, prop: str) -> HttpResponse:
         component = services.get_visible(self.user, key_or_id)
         selection = self.selection()

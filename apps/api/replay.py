@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from apps.api.answers import json_answer
 from apps.api.events import read_bound, read_channel
+from apps.api.scopes import WRITE, needs
 from apps.api.views import ApiView
 from apps.events.items import LAST, MAX_N
 from apps.events.services import FIRST
@@ -17,6 +18,7 @@ from apps.subscriptions.replay import replay
 
 
 class ReplaySource(ApiView):
+    @needs(WRITE)
     def post(self, _request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
         params, selection = self.params(), self.selection()

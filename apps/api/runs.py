@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.api.answers import empty, spliced, spliced_single
 from apps.api.paging import decode_cursor, encode_cursor, invalid_cursor, page_info, read_limit
 from apps.api.params import Params
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.sources import LISTED
 from apps.api.views import ApiView
 from apps.core import errors
@@ -71,6 +72,7 @@ def _decode(params: Params, parameter: str, source_id: str) -> Position | None:
 
 
 class SourceRuns(ApiView):
+    @needs(READ)
     def get(self, _request: Request, source_id: str) -> HttpResponse:
         check_owner(self.user.id, source_id)
         params = self.params()
@@ -93,11 +95,13 @@ def _visible(user: User, run_id: str) -> RunView:
 
 
 class OneRun(ApiView):
+    @needs(READ)
     def get(self, _request: Request, run_id: str) -> HttpResponse:
         return spliced_single(fields_of(_visible(self.user, run_id)), self.selection())
 
 
 class RerunRun(ApiView):
+    @needs(WRITE)
     def post(self, _request: Request, run_id: str) -> HttpResponse:
         rerun.rerun(_visible(self.user, run_id))
         return empty(202)

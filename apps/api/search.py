@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from apps.api.answers import single
 from apps.api.params import missing
+from apps.api.scopes import READ, needs
 from apps.api.views import ApiView
 from apps.components import search
 from apps.core.errors import invalid
@@ -20,6 +21,7 @@ _DIGITS = 4
 
 
 class Search(ApiView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         params, selection = self.params(), self.selection()
         query = params.text("query", max_bytes=QUERY_BYTES)

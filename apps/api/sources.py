@@ -17,6 +17,7 @@ from apps.api.components import deployable, described, start_describing
 from apps.api.deferred import Deferred
 from apps.api.paging import read_page
 from apps.api.params import Params, missing
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.views import ApiView
 from apps.components.models import Component
 from apps.core import errors
@@ -48,6 +49,7 @@ def fields_of(source: Source) -> dict[str, Any]:
 
 
 class MySources(ApiView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         own = Source.objects.filter(owner=self.user)
         listed = own.filter(state__in=LISTED).select_related("component").defer("component__files")
@@ -56,6 +58,7 @@ class MySources(ApiView):
 
 
 class Sources(ApiView):
+    @needs(WRITE)
     def post(self, _request: Request) -> HttpResponse:
         params, selection = self.params(), self.selection()
         if not any(params.given(field) for field in CODE_FIELDS):
@@ -86,9 +89,11 @@ class Sources(ApiView):
 
 
 class OneSource(ApiView):
+    @needs(READ)
     def get(self, _request: Request, source_id: str) -> HttpResponse:
         return single(fields_of(lifecycle.visible(self.user, source_id)), self.selection())
 
+    @needs(WRITE)
     def put(self, _request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
         params, selection = self.params(), self.selection()
@@ -104,6 +109,7 @@ class OneSource(ApiView):
             return change(None)
         return _with_component(self.user, params, change)
 
+    @needs(WRITE)
     def delete(self, _request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
         ignore = self.params().boolean("ignore_hook_errors") is not False
@@ -112,6 +118,7 @@ class OneSource(ApiView):
 
 
 class RunSource(ApiView):
+    @needs(WRITE)
     def post(self, request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
         lifecycle.run_now(source, orjson.dumps(request.data), uuid.uuid4().hex)

@@ -23,6 +23,7 @@ from apps.accounts import keys
 from apps.api.deferred import EventStream
 from apps.api.events import read_channel, read_cursor
 from apps.api.replies import Headers, Receive, Send, reply_for, send_reply
+from apps.api.scopes import READ, needs
 from apps.api.sse_client import COMMENT, Client
 from apps.api.sse_hub import Hub
 from apps.api.views import ApiView
@@ -40,13 +41,14 @@ class SourceStream(ApiView):
 
     channel: str | None = None
 
+    @needs(READ)
     def get(self, request: Request, source_id: str) -> HttpResponse:
         check_owner(self.user.id, source_id)
         params = self.params()
         channel = self.channel or read_channel(params) or ""
         # What a client sends when it comes back is younger than its address.
         after = _last_event_id(request.headers.get("Last-Event-ID")) or read_cursor(params, "after")
-        digest = keys.digest(str(request.auth))
+        digest = keys.digest(self.caller.key)
         return EventStream(self.user.id, digest, source_id, channel, after)
 
 

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from apps.api.answers import empty, listing, single
 from apps.api.paging import encode_cursor, page_info, read_page
 from apps.api.params import Params, missing
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.views import ApiView
 from apps.core.errors import invalid
 from apps.subscriptions import services
@@ -39,17 +40,20 @@ def rule_fields(rule: AutoSubscription) -> dict[str, Any]:
 class Subscriptions(ApiView):
     query_wins = True
 
+    @needs(WRITE)
     def post(self, _request: Request) -> HttpResponse:
         selection = self.selection()
         made = services.subscribe(self.user, *_triple(self.params()))
         return single(fields_of(made), selection)
 
+    @needs(WRITE)
     def delete(self, _request: Request) -> HttpResponse:
         services.unsubscribe(self.user, *_triple(self.params()))
         return empty(204)
 
 
 class MySubscriptions(ApiView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         return _listed(self, Subscription.objects.filter(owner=self.user), fields_of)
 
@@ -57,17 +61,20 @@ class MySubscriptions(ApiView):
 class AutoSubscriptions(ApiView):
     query_wins = True
 
+    @needs(WRITE)
     def post(self, _request: Request) -> HttpResponse:
         selection = self.selection()
         made = services.add_rule(self.user, *_rule(self.params()))
         return single(rule_fields(made), selection)
 
+    @needs(WRITE)
     def delete(self, _request: Request) -> HttpResponse:
         services.remove_rule(self.user, *_rule(self.params()))
         return empty(204)
 
 
 class MyAutoSubscriptions(ApiView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         return _listed(
             self, AutoSubscription.objects.filter(owner=self.user), rule_fields, whole=False

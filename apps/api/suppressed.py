@@ -12,6 +12,7 @@ from apps.api.answers import spliced
 from apps.api.events import read_channel
 from apps.api.paging import decode_cursor, encode_cursor, invalid_cursor, page_info, read_limit
 from apps.api.params import Params
+from apps.api.scopes import READ, needs
 from apps.api.views import ApiView
 from apps.events.items import EventId
 from apps.runs import lifecycle, suppressed
@@ -62,6 +63,7 @@ def _page(records: list[Record], params: Params, source_id: str) -> list[Record]
 
 
 class Suppressed(ApiView):
+    @needs(READ)
     def get(self, _request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
         params, channel = self.params(), read_channel(self.params()) or ""

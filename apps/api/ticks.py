@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from apps.api.answers import listing
 from apps.api.paging import decode_cursor, encode_cursor, invalid_cursor, page_info, read_limit
 from apps.api.params import Params
+from apps.api.scopes import READ, needs
 from apps.api.views import ApiView
 from apps.runs import lifecycle, ticks
 from apps.runs.ticks import Position, Tick
@@ -47,6 +48,7 @@ def _decode(params: Params, parameter: str, source_id: str) -> Position | None:
 
 
 class Ticks(ApiView):
+    @needs(READ)
     def get(self, _request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
         params = self.params()

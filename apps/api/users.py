@@ -7,11 +7,13 @@ from rest_framework.request import Request
 
 from apps.accounts import services
 from apps.api.answers import single
+from apps.api.scopes import READ, needs
 from apps.api.views import ApiView
 
 
 class Me(ApiView):
-    def get(self, request: Request) -> HttpResponse:
+    @needs(READ)
+    def get(self, _request: Request) -> HttpResponse:
         user, usage = self.user, services.usage_today(self.user)
         fields = {
             "id": user.id,
@@ -19,7 +21,7 @@ class Me(ApiView):
             "email": user.email,
             "admin": user.is_superuser,
             # The key of this very request: only a hash of it is stored.
-            "api_key": request.auth,
+            "api_key": self.caller.key,
             "daily_compute_time_quota": user.daily_compute_time_quota,
             "daily_compute_time_used": usage.compute_ms,
             "daily_invocations_quota": user.daily_invocations_quota,

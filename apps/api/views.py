@@ -1,4 +1,4 @@
-"""What all views share: authentication first, strict parameters, JSON errors, both slash forms."""
+"""What all views share: authentication and scope first, strict parameters, JSON errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.accounts.models import User
+from apps.accounts.services import Caller
 from apps.api.answers import Selection, error_answer
 from apps.api.auth import BearerAuthentication
 from apps.api.deferred import settle
@@ -17,6 +18,7 @@ from apps.api.errors import answer_for
 from apps.api.idempotency import once
 from apps.api.params import Params
 from apps.api.parsing import StrictJSONParser
+from apps.api.scopes import check
 from apps.core import errors
 
 
@@ -31,9 +33,10 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *_args: Any, **_kwargs: Any) -> None:
         self.perform_authentication(request)
+        check(self, str(request.method), self.caller.scopes)
         if request.method == "POST" and hasattr(self, "post"):
             # A view lives for one request.
-            self.__dict__["post"] = once(self, request, self.user.id, self.post)
+            self.__dict__["post"] = once(self, request, self.caller, self.post)
 
     def join(self, _operation_id: int) -> HttpResponse | None:
         """For a repeated call that finds this operation of the first one under way: wait for it
@@ -50,6 +53,12 @@ class ApiView(APIView):
         user = self.request.user
         assert isinstance(user, User)
         return user
+
+    @property
+    def caller(self) -> Caller:
+        caller = self.request.auth
+        assert isinstance(caller, Caller)
+        return caller
 
     def params(self) -> Params:
         """Of this request: query alone for GET, query and body otherwise."""

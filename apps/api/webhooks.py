@@ -22,6 +22,7 @@ from apps.api.paging import (
     read_page,
 )
 from apps.api.params import Params, missing
+from apps.api.scopes import READ, WRITE, needs
 from apps.api.views import ApiView
 from apps.core.errors import invalid
 from apps.subscriptions import webhooks
@@ -65,6 +66,7 @@ class WebhookView(ApiView):
 
 
 class Webhooks(WebhookView):
+    @needs(WRITE)
     def post(self, _request: Request) -> HttpResponse:
         params, selection = self.params(), self.selection()
         url = params.text("url")
@@ -75,6 +77,7 @@ class Webhooks(WebhookView):
 
 
 class MyWebhooks(ApiView):
+    @needs(READ)
     def get(self, _request: Request) -> HttpResponse:
         own = Webhook.objects.filter(owner=self.user)
         page = read_page(self.params(), own.filter(deleted_at=None), own)
@@ -82,9 +85,11 @@ class MyWebhooks(ApiView):
 
 
 class OneWebhook(WebhookView):
+    @needs(READ)
     def get(self, _request: Request, webhook_id: str) -> HttpResponse:
         return single(fields_of(self.find(webhook_id)), self.selection())
 
+    @needs(WRITE)
     def put(self, _request: Request, webhook_id: str) -> HttpResponse:
         webhook, params, selection = self.find(webhook_id), self.params(), self.selection()
         changed = webhooks.change(
@@ -96,12 +101,14 @@ class OneWebhook(WebhookView):
         )
         return single(fields_of(changed), selection)
 
+    @needs(WRITE)
     def delete(self, _request: Request, webhook_id: str) -> HttpResponse:
         webhooks.delete(self.find(webhook_id))
         return empty(204)
 
 
 class RotateSecret(WebhookView):
+    @needs(WRITE)
     def post(self, _request: Request, webhook_id: str) -> HttpResponse:
         webhook, selection = self.find(webhook_id), self.selection()
         rotated, secret = webhooks.rotate(webhook)
@@ -109,6 +116,7 @@ class RotateSecret(WebhookView):
 
 
 class Deliveries(WebhookView):
+    @needs(READ)
     def get(self, _request: Request, webhook_id: str) -> HttpResponse:
         webhook, params = self.find(webhook_id), self.params()
         own = Delivery.objects.filter(webhook_id=webhook.id)
@@ -123,6 +131,7 @@ class Deliveries(WebhookView):
 
 
 class ReplayDeliveries(WebhookView):
+    @needs(WRITE)
     def post(self, _request: Request, webhook_id: str) -> HttpResponse:
         webhook, params = self.find(webhook_id), self.params()
         ids, state = params.array("delivery_ids"), params.text("state")

@@ -7,7 +7,7 @@ parameter, and never holds a path, a secret or a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -66,6 +66,21 @@ def hook_failed(hook: str, message: str, **details: Any) -> ApiError:
 
 def unauthorized(message: str) -> ApiError:
     return ApiError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def insufficient_scope(scope: str, held: Iterable[str], parameter: str | None = None) -> ApiError:
+    """403: the key is good, but not for this. Its `WWW-Authenticate` is RFC 6750's."""
+    has = ", ".join(held)
+    return ApiError(
+        403,
+        "insufficient_scope",
+        f"this needs an API key with the scope {scope}; the one that was sent has {has}"
+        if parameter is None
+        else f"{parameter}: the API key that was sent has {has}, and cannot give {scope}",
+        parameter=parameter,
+        details={"scope": scope},
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+    )
 
 
 def not_found() -> ApiError:

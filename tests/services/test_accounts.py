@@ -49,9 +49,11 @@ def test_only_a_hash_and_the_first_characters_are_stored(db: None) -> None:
 
 def test_authenticate_gives_the_whole_user(db: None) -> None:
     user = services.create_user("ada", "ada@example.org", admin=True, password="pw")
-    found = services.authenticate(services.create_key(user)[1])
-    assert found is not None
-    assert found == user
+    key = services.create_key(user)[1]
+    caller = services.authenticate(key)
+    assert caller is not None
+    assert (caller.user, caller.key, caller.scopes) == (user, key, ("*",))
+    found = caller.user
     for field in User._meta.concrete_fields:
         assert getattr(found, field.attname) == getattr(
             User.objects.get(id=user.id), field.attname

@@ -37,7 +37,7 @@ def test_a_fresh_installation(data: Path) -> None:
     assert admin.is_superuser
     password, key = ((data / name).read_text().strip() for name in ("admin_password", "api_key"))
     assert admin.check_password(password)
-    assert accounts.authenticate(key) == admin
+    assert accounts.authenticate(key) == accounts.Caller(admin, key, ("*",))
     for name in ("admin_password", "api_key"):
         assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
         assert str(data / name) in said
@@ -62,7 +62,9 @@ def test_only_what_is_missing_is_made(data: Path) -> None:
     data.mkdir()
     bootstrap()
     assert not (data / "admin_password").exists()
-    assert accounts.authenticate((data / "api_key").read_text().strip()) == root
+    caller = accounts.authenticate((data / "api_key").read_text().strip())
+    assert caller is not None
+    assert caller.user == root
     (data / "api_key").unlink()
     bootstrap()
     assert ApiKey.objects.count() == 2

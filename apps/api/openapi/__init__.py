@@ -40,7 +40,8 @@ _TAGS = {
 _INTRODUCTION = (
     "Components are code; deployed, they are sources. A timer, an HTTP request or another source's"
     " event runs them; what they emit is kept and carried on.\n\n"
-    "Every path works with and without a last slash. Send `Authorization: Bearer <api key>`."
+    "Every path works with and without a last slash. Send `Authorization: Bearer <api key>`; each"
+    " call needs the scope of the key that its `security` names, `read` or `write`."
     " `POST`, `PUT` and `DELETE` read their parameters from the query and from a JSON body."
     " Unknown parameters are ignored. An id of somebody else is answered like one that does not"
     " exist."

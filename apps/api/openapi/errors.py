@@ -26,6 +26,16 @@ ERRORS: dict[int, tuple[str, dict[str, Any], tuple[str, ...]]] = {
         },
         ("WWW-Authenticate",),
     ),
+    403: (
+        "The API key lacks the scope of this call, which `security` names. Checked before an id is"
+        " looked at.",
+        {
+            "error": "this needs an API key with the scope write; the one that was sent has read",
+            "code": "insufficient_scope",
+            "details": {"scope": "write"},
+        },
+        ("WWW-Authenticate",),
+    ),
     404: (
         "There is no such thing, or it is somebody else's.",
         {"error": "not found", "code": "not_found"},
@@ -104,7 +114,7 @@ ERRORS: dict[int, tuple[str, dict[str, Any], tuple[str, ...]]] = {
 }
 
 _HEADERS: dict[str, dict[str, Any]] = {
-    "WWW-Authenticate": {"schema": {"type": "string", "const": "Bearer"}},
+    "WWW-Authenticate": {"schema": {"type": "string", "pattern": "^Bearer"}},
     "Allow": {"schema": {"type": "string"}, "description": "The methods of this route."},
     "Retry-After": {"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."},
     "X-Request-ID": {

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.accounts.scopes import READ, WRITE
 from apps.api.openapi.paths import PATH_PARAMETERS
 
 Schema = dict[str, Any]
 
 NO_NUL = r"^[^\x00]*$"
 # Errors that every call with a key may meet, whatever it asks for.
-COMMON_ERRORS = (400, 401, 408, 413, 429, 431, 500, 503)
+COMMON_ERRORS = (400, 401, 403, 408, 413, 429, 431, 500, 503)
 OPEN_ERRORS = (413, 431, 500)
 
 
@@ -78,6 +79,11 @@ class Operation:
     def idempotent(self) -> bool:
         """Whether it takes an `Idempotency-Key`."""
         return self.method == "post" and not self.open
+
+    @property
+    def scope(self) -> str:
+        """That a key needs for it."""
+        return READ if self.method == "get" else WRITE
 
     @property
     def full_path(self) -> str:
@@ -198,8 +204,7 @@ def render(operation: Operation) -> dict[str, Any]:
     if operation.body is not None or operation.free_body:
         shown["requestBody"] = _body(operation)
     shown["responses"] = _responses(operation)
-    if operation.open:
-        shown["security"] = []
+    shown["security"] = [] if operation.open else [{"key": [operation.scope]}]
     return shown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.accounts.scopes import SCOPES
 from apps.api.openapi.labels import label
 from apps.api.openapi.parts import (
     EPOCH_S,
@@ -38,11 +39,16 @@ KEY: dict[str, Any] = {
     "expires_at": None,
 }
 _MAYBE_S: Schema = {**EPOCH_S, "type": ["integer", "null"]}
+_SCOPES: Schema = {"type": "array", "items": {"type": "string", "enum": list(SCOPES)}}
 _KEY_FIELDS: dict[str, Schema] = {
     "id": {"type": "string"},
     "prefix": {"type": "string", "description": "How the key begins."},
     "name": {"type": "string"},
-    "scopes": {"type": "array", "items": {"type": "string"}},
+    "scopes": {
+        **_SCOPES,
+        "description": "`read`: what looks and changes nothing; `write`: what changes something or"
+        " runs code; `*`: everything.",
+    },
     "created_at": EPOCH_S,
     "last_used_at": _MAYBE_S,
     "expires_at": _MAYBE_S,
@@ -116,6 +122,14 @@ OPERATIONS = [
         "At most 100 at a time (409).",
         body={
             "name": maybe(label("For people.", 100)),
+            "scopes": maybe(
+                {
+                    **_SCOPES,
+                    "minItems": 1,
+                    "description": "What it may do, at most what the key of this call may (else"
+                    " 403), which is also the default.",
+                }
+            ),
             "expires_at": maybe(
                 {
                     "type": "integer",
@@ -126,7 +140,7 @@ OPERATIONS = [
                 }
             ),
         },
-        body_example={"name": "laptop"},
+        body_example={"name": "dashboard", "scopes": ["read"]},
         links={"revoke": ("deleteKey", {"path.key_id": "$response.body#/data/id"})},
     ),
     Operation(
