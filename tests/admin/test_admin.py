@@ -59,7 +59,7 @@ def source() -> Source:
     )
     configured = {"s": "hunter22", "p": HOSTILE}
     made = lifecycle.create(ada, made_of, name=HOSTILE, configured_props=configured).source
-    payload = f'{{"x":"{HOSTILE}"}}'.encode()
+    payload = f'{{"x":"{HOSTILE}","link":"javascript:alert(1)"}}'.encode()
     now = app_now()
     day, today = {"user_id": ada.id, "compute_ms": 5, "invocations": 1}, now.date()
     UsageDay.objects.create(day=today, **day)
@@ -139,6 +139,7 @@ def get(page: Client, where: str) -> str:
     assert answer.status_code == 200, where
     html = answer.content.decode()
     assert HOSTILE not in html
+    assert 'href="javascript:alert' not in html
     assert "hunter22" not in html
     return html
 

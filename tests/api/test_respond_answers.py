@@ -42,9 +42,12 @@ async def test_statuses(world: World, base: str, status: str, expected: int) -> 
     "respond",
     [
         "this.http.respond({status: 99})",
+        "this.http.respond({status: 101})",
+        "this.http.respond({status: 1000})",
         "this.http.respond({status: 'abc'})",
         "this.http.respond({headers: {a: 'b\\r\\nSet-Cookie: c=d'}})",
         "this.http.respond({headers: {'a b': 'c'}})",
+        "this.http.respond({body: 'x'.repeat(500_000_000)})",
     ],
 )
 async def test_what_cannot_be_sent_is_a_run_error_in_javascript_too(
@@ -71,14 +74,29 @@ async def test_what_cannot_be_sent_is_a_run_error(world: World, base: str, respo
     assert answer.json()["code"] == "no_response"
 
 
-async def test_what_would_act_for_the_whole_site_is_dropped(world: World, base: str) -> None:
-    code = responding(
-        "self.http.respond(headers={'Set-Cookie': 'a=b', 'Strict-Transport-Security': 'max-age=9',"
-        " 'Content-Security-Policy': \"default-src *\", 'Content-Length': '3', 'Connection': 'x',"
-        " 'Transfer-Encoding': 'chunked', 'Clear-Site-Data': '\"*\"',"
-        " 'Content-Type': 'text/html', 'X-Kept': 'ü', 'X-Wide': '→'}, body='<script>1</script>')"
-    )
-    answer = await answered(world, base, code)
+ACTING = (
+    "{'Set-Cookie': 'a=b', 'Strict-Transport-Security': 'max-age=9', 'Connection': 'x',"
+    " 'Content-Security-Policy': 'default-src *', 'Content-Length': '3',"
+    " 'Transfer-Encoding': 'chunked', 'Clear-Site-Data': '\"*\"',"
+    " 'Content-Type': 'text/html', 'X-Kept': 'ü', 'X-Wide': '→'}"
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", responding(f"self.http.respond(headers={ACTING}, body='<script>1</script>')")),
+        (
+            "javascript",
+            JS % f"this.http.respond({{headers: {ACTING}, body: '<script>1</script>'}})",
+        ),
+    ],
+    ids=["python", "javascript"],
+)
+async def test_what_would_act_for_the_whole_site_is_dropped(
+    world: World, base: str, language: str, code: str
+) -> None:
+    answer = await answered(world, base, code, language=language)
     assert answer.text == "<script>1</script>"
     assert answer.headers["content-type"] == "text/html"
     assert answer.headers["content-security-policy"] == "sandbox"
@@ -87,6 +105,11 @@ async def test_what_would_act_for_the_whole_site_is_dropped(world: World, base: 
     assert answer.headers["x-kept"].encode("latin-1") in ("ü".encode(), b"\xfc")
     absent = ("set-cookie", "strict-transport-security", "clear-site-data", "transfer-encoding")
     assert not any(name in answer.headers for name in absent)
+
+
+async def test_in_javascript_too_the_first_answer_wins(world: World, base: str) -> None:
+    twice = "this.http.respond({status: 201}); this.http.respond({status: 500});"
+    assert (await answered(world, base, JS % twice, language="javascript")).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,11 @@ from workers.settings import RunnerSettings, runner_settings
 class Worker:
     """A thread of its own with a runtime; it looks for operations inside a `with` block only."""
 
-    def __init__(self, directory: Path, hosts: Hosts | None = None) -> None:
+    def __init__(
+        self, directory: Path, hosts: Hosts | None = None, *, load_timeout_s: float = 10.0
+    ) -> None:
         """`hosts`: those that it may fetch components from."""
-        self._directory = directory
+        self._runtime = RuntimeSettings(run_dir=directory / "run", load_timeout_s=load_timeout_s)
         self._hosts = hosts
         self._working = threading.Event()
         self._idle = threading.Event()
@@ -66,7 +68,7 @@ class Worker:
             raise self._failure
 
     async def _main(self) -> None:
-        runtime = Runtime(RuntimeSettings(run_dir=self._directory / "run"))
+        runtime = Runtime(self._runtime)
         await runtime.start()
         self._started.set()
         while not self._stop.is_set():

@@ -101,7 +101,10 @@ def test_a_declared_version_that_is_none(version: Any) -> None:
         npm_manifest([split("a")], {"a": version})
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{", '{"dependencies": 1}', '"x"'])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "[]", "{", '{"dependencies": 1}', '"x"', pytest.param("[" * 100_000, id="deep")],
+)
 def test_a_package_json_that_says_nothing(text: str | None) -> None:
     assert declared_versions(text) == {}
 
@@ -133,7 +136,15 @@ def test_a_requirements_file() -> None:
     assert found == 'a[x,y]\nb-c<2,>=1\nd; python_version > "3"\n'
 
 
-@pytest.mark.parametrize("text", ["", "-r x", "--pre", "a @ file:///x", "./a", "a\n--pre", "a b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "-r x", "--pre", "a @ file:///x", "./a", "a\n--pre", "a b",
+        # pip reads another line after each of these, so that an option could stand there.
+        "a; os_name == '\x0b--pre'", "a; os_name == '\x85--pre'", "a; os_name == '\u2028--pre'",
+        pytest.param("a; " + "(" * 5000, id="deep"),
+    ],
+)  # fmt: skip
 def test_what_is_no_requirement(text: str) -> None:
     with pytest.raises(Refused, match="requires"):
         pip_manifest([text])

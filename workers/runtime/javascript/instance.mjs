@@ -110,12 +110,15 @@ function emitFields(metadata) {
   return fields;
 }
 
-/** Text or a finite number; others by their JSON text, so that no two of them fall together. */
+/** Text or a finite number; of objects those that JSON writes as one, such as dates. */
 function identity(id) {
   if (id === undefined || id === null || Number.isNaN(id)) return undefined;
   if (typeof id === "number" && Number.isFinite(id)) return id;
   if (typeof id !== "object") return named(String(id), MAX_ID, "id");
   const text = encode(id, "id");
+  if (text.startsWith("{") || text.startsWith("[")) {
+    throw new TypeError(`id is ${text[0] === "[" ? "a list" : "an object"}, not text or a number`);
+  }
   return named(text.startsWith('"') ? JSON.parse(text) : text, MAX_ID, "id");
 }
 

@@ -1,10 +1,11 @@
 // Values of component code as JSON text: what JSON.stringify gives, except that what it would lose
-// in silence (functions, symbols) or refuse without saying where (BigInt, cycles) is an error that
-// names the place.
+// in silence (functions, symbols, sets, maps, bytes other than a Buffer) or refuse without saying
+// where (BigInt, cycles) is an error that names the place.
 
 import { limitError } from "./wire.mjs";
 
 const MAX_DEPTH = 256;
+const LOST = [Set, Map, ArrayBuffer];
 const { stringify } = JSON;
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
@@ -59,6 +60,10 @@ function writeContainer(value, walk) {
     }
     text = `[${text}]`;
   } else {
+    if (LOST.some((type) => value instanceof type) || ArrayBuffer.isView(value)) {
+      const type = Object.prototype.toString.call(value).slice(8, -1);
+      throw new TypeError(`${place(walk)} is of type ${type}, which JSON cannot hold`);
+    }
     for (const key of Object.keys(value)) {
       keys.push(key);
       const item = write(value[key], key, walk);

@@ -12,7 +12,7 @@ from workers.runtime.packages.refusal import BAD_IMPORT, Refused
 
 # Of npm: names as the registry takes them, those of old packages with capitals among them.
 _NAME: Final = re.compile(r"(?:@[A-Za-z0-9~-][\w.~-]*/)?[A-Za-z0-9~_-][\w.~-]*\Z", re.ASCII)
-_VERSION: Final = re.compile(r"[\w.^~<>=|*+\- ]{1,100}\Z", re.ASCII)
+_VERSION: Final = re.compile(r"(?! )[\w.^~<>=|*+\- ]{1,100}\Z", re.ASCII)
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MAX_NAME: Final = 214
 _AT_HAND: Final = ("node:", "data:", "blob:")

@@ -27,7 +27,7 @@ def declared_versions(package_json: str | None) -> dict[str, Any]:
     """The `dependencies` of a package.json beside the code; one that cannot be read has none."""
     try:
         read = json.loads(package_json or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     found = read.get("dependencies") if isinstance(read, dict) else None
     return found if isinstance(found, dict) else {}
@@ -78,13 +78,20 @@ def versioned(manifest: str) -> dict[str, str]:
     }
 
 
+def _requirement(text: str) -> Requirement:
+    """pip takes more characters for the end of a line than the newline, also inside quotes."""
+    if not text.isprintable():
+        raise InvalidRequirement("control characters")
+    return Requirement(text)
+
+
 def pip_manifest(requires: Iterable[str]) -> str:
     """A requirements file. Raises Refused for what is no requirement of a named package."""
     found: set[str] = set()
     for text in requires:
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
+            requirement = _requirement(text)
+        except (InvalidRequirement, RecursionError):
             raise Refused(BAD_IMPORT, f"requires: {text[:200]!r} is not a requirement") from None
         if requirement.url is not None:
             raise Refused(BAD_IMPORT, f"requires: {text[:200]!r}: addresses are not installed")
