@@ -289,8 +289,10 @@ ENDPOINT_BODY_BYTES = _int("ENDPOINT_BODY_BYTES", 512 * 1024)
 # Seconds a caller waits for `respond`; callers that may wait for one source at once (F8).
 RESPOND_SECONDS = _float("RESPOND_SECONDS", 30.0)
 RESPOND_WAITERS = _int("RESPOND_WAITERS", 100)
-# Wrong keys that one address may send in a minute, to one web process.
+# Wrong keys that one address may send in a minute.
 WRONG_KEYS = _int("WRONG_KEYS", 100)
+# Proxies whose `X-Forwarded-For` is believed: addresses or networks.
+TRUSTED_PROXIES = _list("TRUSTED_PROXIES")
 # Event streams that one user may have open in one web process.
 SSE_CLIENTS = _int("SSE_CLIENTS", 2000)
 # Seconds for which a client may take nothing of what is sent to it.

@@ -53,9 +53,10 @@ def test_imports_point_down() -> None:
 
 DOORS = {
     "rest_framework": ["apps/api"],
-    # Three doors: streams, hints, answers to requests. The processes that hold a client hand it to
-    # them and catch their errors.
+    # Four doors: streams, hints, answers to requests, wrong keys. The processes that hold a client
+    # hand it to them and catch their errors.
     "redis": [
+        "apps/api/failures.py",
         *("apps/events/stream.py", "apps/runs/queue.py", "apps/runs/responses.py"),
         *("apps/runs/rebuild.py", "workers/runner.py"),
         *("workers/committer.py", "workers/responding.py"),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
+
+from apps.api.proxies import Network, client_address, parse
 from apps.api.replies import Reply, Scope
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -35,6 +39,11 @@ def call(wsgi: Wsgi, environ: dict[str, Any]) -> Reply:
     )
 
 
+@cache
+def _trusted() -> tuple[Network, ...]:
+    return tuple(parse(entry) for entry in settings.TRUSTED_PROXIES)
+
+
 def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
     """The WSGI environ of the request, as PEP 3333 wants it."""
     raw_path = scope.get("raw_path") or scope["path"].encode()
@@ -50,7 +59,7 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": client[0],
+        "REMOTE_ADDR": client_address(client[0], scope["headers"], _trusted()),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BytesIO(body),

@@ -84,16 +84,6 @@ def test_t3_401_comes_before_405_and_before_the_body_is_read(nobody: Api) -> Non
     assert_error(nobody.call("POST", "/sources", b"{broken"), 401)
 
 
-def test_thousands_of_wrong_keys_are_429_and_a_right_key_still_works(alice: Api) -> None:
-    wrong = f"Bearer {keys.generate()}"
-    statuses = [alice.get("/users/me", authorization=wrong).status_code for _ in range(110)]
-    assert statuses[:99] == [401] * 99
-    response = alice.get("/users/me", authorization=wrong)
-    assert_error(response, 429)
-    assert 1 <= int(response["Retry-After"]) <= 60
-    assert alice.get("/users/me").status_code == 200
-
-
 def test_last_used_is_written_at_most_once_a_minute(alice: Api) -> None:
     alice.get("/users/me")
     first = ApiKey.objects.get(user=alice.user).last_used_at

@@ -42,6 +42,18 @@ def test_the_setting_and_its_entry_are_named(
     assert str(raised.value) == f"{setting}: {entry!r} cannot be read; {forms}"
 
 
+@pytest.mark.parametrize("entry", ["10.0.0.1/8", "proxy.example", "10.0.0.0/33"])
+def test_a_proxy_that_cannot_be_read_is_named(settings: Any, entry: str) -> None:
+    api = apps.get_app_config("api")
+    settings.TRUSTED_PROXIES = ("10.0.0.0/8", "::1")
+    api.ready()
+    settings.TRUSTED_PROXIES = ("::1", entry)
+    with pytest.raises(ImproperlyConfigured) as raised:
+        api.ready()
+    told = f"TRUSTED_PROXIES: {entry!r} cannot be read; it takes an address or CIDR"
+    assert str(raised.value) == told
+
+
 def test_the_web_process_stops_at_its_start() -> None:
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", "0", "--no-ws"]
     ended = subprocess.run(
