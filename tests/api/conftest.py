@@ -15,7 +15,6 @@ from uuid import uuid4
 import httpx
 import orjson
 import pytest
-import redis
 from django.conf import settings
 from django.db import connection
 from django.http import HttpResponse
@@ -24,15 +23,21 @@ from psycopg.conninfo import make_conninfo
 
 from apps.accounts import services
 from apps.accounts.models import User
-from apps.api.failures import key_of
 from apps.components.models import Component
 from apps.core.ids import new_id
 from apps.sources.models import Source
+from tests.api.counted import no_wrong_keys
 from tests.api.described import undeclared
 from tests.api.live import test_database, world
 from tests.api.worker import started, worker
 
-__all__ = ["started", "test_database", "worker", "world"]  # fixtures, for the tests of this folder
+__all__ = [
+    "no_wrong_keys",
+    "started",
+    "test_database",
+    "worker",
+    "world",
+]  # fixtures, for the tests of this folder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CODE = "module.exports = {name: 'Feed', run() {}}"
@@ -109,15 +114,6 @@ def assert_error(
         assert body["details"]["parameter"] == parameter
         assert parameter in body["error"]
     return body
-
-
-@pytest.fixture(autouse=True)
-def _no_failures_counted(request: pytest.FixtureRequest) -> None:
-    """Wrong keys of the tests before, all from one address, do not count."""
-    if {"db", "transactional_db"} & set(request.fixturenames):
-        request.getfixturevalue("valkey")
-        with redis.Redis.from_url(settings.REDIS_URL) as client:
-            client.delete(key_of("127.0.0.1"))
 
 
 @pytest.fixture(autouse=True)

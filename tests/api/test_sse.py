@@ -231,14 +231,14 @@ def test_head_has_the_headers_and_ends(base: str, key: str, source: str) -> None
     assert answer.headers["content-type"].startswith("text/event-stream")
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        "UPDATE sources_source SET state = 'deleted'",
-        "UPDATE accounts_apikey SET revoked_at = app_now()",
-        "UPDATE accounts_user SET is_active = false",
-    ],
+ENDS = (
+    "UPDATE sources_source SET state = 'deleted'",
+    *(f"UPDATE accounts_apikey SET {at} = app_now()" for at in ("revoked_at", "expires_at")),
+    "UPDATE accounts_user SET is_active = false",
 )
+
+
+@pytest.mark.parametrize("end", ENDS)
 async def test_a_deleted_source_or_a_revoked_key_ends_the_stream(
     follow: Follow, world: World, end: str
 ) -> None:
