@@ -117,8 +117,8 @@ def test_the_environment_is_read_in_one_place() -> None:
 
 
 def test_the_runtime_reads_no_setting_from_the_environment() -> None:
-    """Of `workers/runtime` only what runs inside the child touches its environment."""
-    child = ("zygote.py", "sandbox.py", "identity.py")
+    """Of `workers/runtime` only what runs inside the child touches its environment; attacks do."""
+    child = ("zygote.py", "sandbox.py", "identity.py", "attacks")
     inside = ["workers/runtime/python", *(f"workers/runtime/{file}" for file in child)]
     strangers = [
         path.as_posix()

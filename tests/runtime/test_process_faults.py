@@ -1,4 +1,6 @@
-"""Each way in which a component can fail ends its run with a named error, and only its run."""
+"""Each way in which a component can fail ends its run with a named error, and only its run.
+
+More of them are in the catalogue of attacks (`hostile/test_attacks.py`)."""
 
 from __future__ import annotations
 
@@ -30,38 +32,11 @@ def name_of(outcome: Outcome) -> str | None:
 @pytest.mark.parametrize(
     ("body", "limits", "name"),
     [
-        ("while True: pass", Limits(wall_s=1), "Timeout"),
-        ("import time\ntime.sleep(600)", Limits(wall_s=1), "Timeout"),
-        (
-            "import signal\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\nwhile True: pass",
-            Limits(wall_s=1),
-            "Timeout",
-        ),
-        ("import os\nos._exit(0)", Limits(wall_s=20), "Process Exited"),
         ("import os, time\nos.close(3)\ntime.sleep(60)", Limits(wall_s=20), "Process Exited"),
-        ("import ctypes\nctypes.string_at(0)", Limits(wall_s=20), "Process Exited"),
         ("import os\nos.kill(os.getpid(), 9)", Limits(wall_s=20), "Process Exited"),
         ("for _ in range(1 << 20): print('x' * 1024)", Limits(), "Function Payload Limit Exceeded"),
-        (
-            "import os\nfor _ in range(1 << 20): os.write(1, b'x' * 1023 + b'\\n')",
-            Limits(),
-            "Function Payload Limit Exceeded",
-        ),
         ("while True: self.emit('x' * 1000)", Limits(), "Function Payload Limit Exceeded"),
-        ("x = bytearray(2 << 30)", Limits(wall_s=20), "Out of Memory"),
-        (
-            "x = []\nwhile True: x.append(bytearray(1 << 20))",
-            Limits(wall_s=20, memory_bytes=128 << 20),
-            "Out of Memory",
-        ),
-        (
-            "import mmap\nx = mmap.mmap(-1, 400 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1\n"
-            "import time\ntime.sleep(60)",
-            Limits(wall_s=20),
-            "Out of Memory",
-        ),
         (FORGE + 'frame({"t": "done", "run": "x", "ok": True, "reuse": 1})', Limits(), VIOLATION),
-        (FORGE + 'frame({"t": "emit", "run": "other", "at": 1}, b"1")', Limits(), VIOLATION),
         (FORGE + 'os.write(3, b"\\xff" * 4)', Limits(), VIOLATION),
         (FORGE + 'os.write(3, b"\\0" * 4)', Limits(), VIOLATION),
         (FORGE + 'os.write(3, b"\\0\\0\\0\\4nope")', Limits(), VIOLATION),

@@ -62,11 +62,12 @@ class Broker:
                 "egress_allow": settings.egress_allow,
                 "egress_deny": settings.egress_deny,
                 "egress_resolve": settings.egress_resolve,
-                "name_server": self._names and self._names.address,
+                "name_server": self._names.address if self._names else settings.resolver,
                 "authorities": authorities(settings.egress_ca, settings.run_dir),
                 "sandbox": settings.sandbox,
                 "deno": settings.deno,
                 "deno_template": self._template,
+                "deno_permissions": settings.deno_permissions,
                 "uid": settings.sandbox_uid,
             }
         )

@@ -86,6 +86,7 @@ class Wall:
         self._deno = deno
         self._run_dir = run_dir
         self._template = Path(config["deno_template"])
+        self._permissions = config["deno_permissions"]
         self._on = on
         self._denied_networks = untouched(DENIED_NETWORKS, allow)
         self._zygote = os.getpid()
@@ -168,6 +169,7 @@ class Wall:
             denied_networks=self._denied_networks,
             heap_mib=memory // (1024 * 1024),
             packages=Path(packages[0]) if packages else None,
+            permissions=self._permissions,
         )
         own = Path(run_dir, "deno")
         cached = str(own) if own.is_dir() else _NO_CACHE

@@ -33,6 +33,9 @@ class RuntimeSettings:
     load_timeout_s seconds that loading a component may take
     python, deno   executables
     sandbox_uid    uid (and gid) of children when the worker runs as root
+    resolver       host and port of a name server that children ask in place of the system's (behind
+                   the wall; not with egress_resolve)
+    deno_permissions  False is for tests of the outer wall alone: JavaScript without Deno's own one
     """
 
     run_dir: Path
@@ -49,6 +52,8 @@ class RuntimeSettings:
     python: str = sys.executable
     deno: str = field(default_factory=deno_beside_python)
     sandbox_uid: int = 60_317
+    resolver: tuple[str, int] | None = None
+    deno_permissions: bool = True
 
     @property
     def packages(self) -> Path:

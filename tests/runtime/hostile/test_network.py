@@ -14,7 +14,6 @@ import pytest
 
 from apps.runs.contract import Limits
 from tests.runtime.conftest import Bench
-from workers.runtime.egress import Policy, name_servers, parse_entry, untouched
 from workers.runtime.settings import RuntimeSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -92,63 +91,6 @@ def runtime_settings(
         run_dir=tmp_path_factory.mktemp("data") / "run",
         egress_allow=(f"127.0.0.0/8:{port_of(servers['open'])}", f"127.0.0.1/32:{silent}"),
     )
-
-
-HOSTS = (
-    "127.0.0.1", "127.9.9.9", "localhost", "0.0.0.0", "2130706433", "127.1", "0x7f000001",
-    "::1", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "169.254.169.254",
-    "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", "fe80::1", "fd00::1", "224.0.0.1",
-    "255.255.255.255",
-)  # fmt: skip
-
-
-_NAMES = ("localhost", "2130706433", "127.1", "0x7f000001")
-"""Not addresses yet: the resolver of the child makes them so."""
-
-
-async def test_closed_to_python(bench: Bench, servers: dict[str, Server]) -> None:
-    port = port_of(servers["closed"])
-    outcome = await bench.python(
-        f"""
-        import socket
-        for host in {HOSTS!r}:
-            for timeout in (None, 5):
-                try:
-                    socket.create_connection((host, {port}), timeout).close()
-                    self.emit("reached " + host)
-                except OSError as error:
-                    self.emit([host, error.errno])
-        """,
-        Limits(wall_s=30),
-    )
-    assert outcome.error is None
-    assert len(outcome.emits) == 2 * len(HOSTS)
-    assert not [emit.payload for emit in outcome.emits if b"reached" in emit.payload]
-    assert servers["closed"].accepted == 0
-    assert "closed6" not in servers or servers["closed6"].accepted == 0
-
-
-async def test_closed_to_javascript(bench: Bench, servers: dict[str, Server]) -> None:
-    port = port_of(servers["closed"])
-    hosts = [f"[{host}]" if ":" in host else host for host in HOSTS]
-    outcome = await bench.javascript(
-        f"""
-        for (const host of {hosts!r}) {{
-          try {{ await fetch(`http://${{host}}:{port}/`, {{signal: AbortSignal.timeout(3000)}});
-                 this.$emit("reached " + host); }}
-          catch (error) {{ this.$emit([host, String(error)]); }}
-          try {{ (await Deno.connect({{hostname: host.replace(/[\\[\\]]/g, ""), port: {port}}})).close();
-                 this.$emit("reached " + host); }}
-          catch (error) {{ this.$emit([host, String(error)]); }}
-        }}
-        """,
-        Limits(wall_s=60),
-    )
-    assert outcome.error is None
-    assert len(outcome.emits) == 2 * len(HOSTS)
-    assert not [emit.payload for emit in outcome.emits if b'"reached' in emit.payload]
-    assert servers["closed"].accepted == 0
-    assert "closed6" not in servers or servers["closed6"].accepted == 0
 
 
 async def test_an_allowed_port_is_reached_from_python(
@@ -234,40 +176,6 @@ async def test_a_connect_that_hangs_delays_nobody(
     for outcome in await asyncio.gather(*hanging):
         assert outcome.error is not None
         assert outcome.error.name == "Timeout"
-
-
-async def test_the_address_cannot_be_changed_under_way(
-    bench: Bench, servers: dict[str, Server]
-) -> None:
-    """Two threads: one connects, the other swaps the address between look and use."""
-    allowed, closed = port_of(servers["open"]), port_of(servers["closed"])
-    outcome = await bench.python(
-        f"""
-        import ctypes, socket, struct, threading
-        libc = ctypes.CDLL(None, use_errno=True)
-        good = struct.pack("=H", 2) + struct.pack("!H", {allowed}) + socket.inet_aton("127.0.0.1")
-        bad = struct.pack("=H", 2) + struct.pack("!H", {closed}) + socket.inet_aton("127.0.0.1")
-        memory = ctypes.create_string_buffer(good + bytes(8), 16)
-        stop = False
-        def swap():
-            while not stop:
-                ctypes.memmove(memory, bad, 8)
-                ctypes.memmove(memory, good, 8)
-        thread = threading.Thread(target=swap)
-        thread.start()
-        through = 0
-        for _ in range(400):
-            with socket.socket() as connection:
-                if libc.connect(connection.fileno(), memory, 16) == 0:
-                    through += connection.getpeername()[1] == {closed}
-        stop = True
-        thread.join()
-        self.emit(through)
-        """
-    )
-    assert outcome.error is None
-    assert [emit.payload for emit in outcome.emits] == [b"0"]
-    assert servers["closed"].accepted == 0
 
 
 async def test_odd_connects_fail_and_harm_nobody(bench: Bench) -> None:

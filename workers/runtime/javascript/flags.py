@@ -34,6 +34,7 @@ def command(
     denied_networks: Sequence[str] = DENIED_NETWORKS,
     heap_mib: int | None = None,
     packages: Path | None = None,
+    permissions: bool = True,
 ) -> list[str]:
     """The arguments that start the harness in `run_directory` (absolute, free of symlinks).
 
@@ -41,6 +42,7 @@ def command(
     be decided by the connect supervisor, since Deno lets a denied range override any allowed one.
     `heap_mib` bounds V8's old space. `packages` is the directory of the component's package set; it
     is found when the process starts in `<run_directory>/code`, where its `node_modules` is.
+    `permissions=False` allows everything, for tests of what the outer wall stops by itself.
     """
     readable = [str(run_directory), "/proc/self/fd/3", *([str(packages)] if packages else [])]
     arguments = [
@@ -55,13 +57,18 @@ def command(
         "--node-modules-dir=manual",
         "--unstable-detect-cjs",
         "--unstable-sloppy-imports",
-        "--ignore-env",
-        f"--allow-read={','.join(readable)}",
-        f"--allow-write={run_directory},/proc/self/fd/4",
-        "--allow-net",
-        f"--allow-sys={','.join(ALLOWED_SYS)}",
     ]
-    if denied_networks:
+    if not permissions:
+        arguments.append("--allow-all")
+    else:
+        arguments += [
+            "--ignore-env",
+            f"--allow-read={','.join(readable)}",
+            f"--allow-write={run_directory},/proc/self/fd/4",
+            "--allow-net",
+            f"--allow-sys={','.join(ALLOWED_SYS)}",
+        ]
+    if denied_networks and permissions:
         arguments.append(f"--deny-net={','.join(denied_networks)}")
     if heap_mib is not None:
         arguments.append(f"--v8-flags=--max-old-space-size={heap_mib}")
