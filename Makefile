@@ -35,9 +35,11 @@ $(VENV)/bin/python:
 	@echo "creating $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+$(VENV)/.installed: requirements.txt client/pyproject.toml | $(VENV)/bin/python
 	@echo "installing requirements.txt"
 	@$(PIP) -r requirements.txt
+# The command line, from this folder: what it needs, and what builds it, is pinned above.
+	@$(PIP) --no-deps --no-build-isolation --editable ./client
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed

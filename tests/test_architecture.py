@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("apps", "config", "stack", "workers")
+# Installable alone: nothing of it is imported by the platform, nor the other way round.
+CLIENT = "client"
 LINES = 320
 
 
@@ -49,6 +52,16 @@ def test_imports_point_down() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_client_knows_the_platform_by_its_api_alone() -> None:
+    project = tomllib.loads((ROOT / CLIENT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[<>=]", one)[0].replace("-", "_") for one in project["dependencies"]}
+    used = {name for path in sources(CLIENT) for name in imported(path)}
+    own = {"headwater_cli"}
+    assert used - own - set(sys.stdlib_module_names) == needed
+    strangers = [p.as_posix() for p in sources(*PACKAGES) if own & imported(p)]
+    assert strangers == []
 
 
 DOORS = {
@@ -100,15 +113,20 @@ def test_streams_have_one_door() -> None:
 
 
 # The settings; what the stack is asked for before Django exists; the child's own environment,
-# which the harness fills from a message.
-READERS = ["config/settings.py", "stack/options.py", "workers/runtime"]
+# which the harness fills from a message; the command line, which is a program of its own.
+READERS = [
+    "config/settings.py",
+    "stack/options.py",
+    "workers/runtime",
+    f"{CLIENT}/headwater_cli/settings.py",
+]
 NAMING = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")'
 
 
 def test_the_environment_is_read_in_one_place() -> None:
     strangers = [
         f"{path}:{number}"
-        for path in [*sources(*PACKAGES), Path("manage.py")]
+        for path in [*sources(*PACKAGES, CLIENT), Path("manage.py")]
         if not within(path, READERS)
         for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
         if re.search(r"\bos\.(environ\b|getenv\b)", line) and line.strip() != NAMING
@@ -134,7 +152,7 @@ def test_files_stay_small() -> None:
     kinds = (".py", ".mjs", ".js", ".ts")
     long = {
         path.as_posix(): lines
-        for path in sources(*PACKAGES, "tests", kinds=kinds)
+        for path in sources(*PACKAGES, CLIENT, "tests", kinds=kinds)
         if not path.is_relative_to("tests/fixtures")
         and (lines := len((ROOT / path).read_text().splitlines())) > LINES
     }
@@ -144,7 +162,9 @@ def test_files_stay_small() -> None:
 def test_a_type_check_is_never_switched_off_for_a_file() -> None:
     marker = "mypy: " + "ignore-errors"
     assert [
-        p.as_posix() for p in sources(*PACKAGES, "tests") if marker in (ROOT / p).read_text()
+        p.as_posix()
+        for p in sources(*PACKAGES, CLIENT, "tests")
+        if marker in (ROOT / p).read_text()
     ] == []
 
 
@@ -171,7 +191,7 @@ def test_no_unfinished_marks_and_no_machine_paths() -> None:
     ]
     found = [
         f"{path}:{number}: {line.strip()}"
-        for path in [*sources(*PACKAGES, "tests", "docs", kinds=TEXTS), *top]
+        for path in [*sources(*PACKAGES, CLIENT, "tests", "docs", kinds=TEXTS), *top]
         if not path.is_relative_to("tests/fixtures/feeds")
         for number, line in enumerate((ROOT / path).read_text(errors="replace").splitlines(), 1)
         if pattern.search(line)

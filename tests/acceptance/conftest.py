@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.acceptance.developer import Developer
 from tests.acceptance.running import OF_THE_TESTS, ROOT, Running
 from tests.components.server import Site, serving
 from tests.hosts import RAW, Hosts
@@ -50,9 +51,21 @@ def admin_key(stack: Running) -> str:
 @pytest.fixture(scope="session")
 def user_key(stack: Running) -> str:
     """Of a second user, who is no administrator."""
+    return _new_user(stack, "second")
+
+
+@pytest.fixture(scope="session")
+def developer(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Developer:
+    """A user of their own, at the command line of a home of their own."""
+    key = _new_user(stack, "developer")
+    return Developer(f"http://127.0.0.1:{stack.port}", key, tmp_path_factory.mktemp("home"))
+
+
+def _new_user(stack: Running, name: str) -> str:
+    """A key of a new user."""
     code = (
         "from apps.accounts import services as s;"
-        "print(s.create_key(s.create_user('second', 'second@example.org'), 'test')[1])"
+        f"print(s.create_key(s.create_user('{name}', '{name}@example.org'), 'test')[1])"
     )
     inherited = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     told = subprocess.run(

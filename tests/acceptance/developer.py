@@ -1,0 +1,118 @@
+"""The command `headwater` as a developer types it: a real process with a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.running import ROOT, eventually
+
+COMMAND = Path(sys.executable).with_name("headwater")
+OF_THE_COMMAND = ("HEADWATER_URL", "HEADWATER_API_KEY", "XDG_CONFIG_HOME", "HOME")
+
+
+class Developer:
+    """`folder` is where the commands are typed; `home` where their settings are kept."""
+
+    def __init__(self, url: str, key: str, home: Path) -> None:
+        self.url = url
+        self.key = key
+        self.home = home
+        self.folder = home / "project"
+        self.folder.mkdir()
+        inherited = {k: v for k, v in os.environ.items() if k not in OF_THE_COMMAND}
+        self.environment = {
+            **inherited,
+            "HOME": str(home),
+            "PATH": f"{COMMAND.parent}:{os.environ['PATH']}",
+            # The command of this tree, wherever the installed one came from.
+            "PYTHONPATH": str(ROOT / "client"),
+            "HEADWATER_URL": url,
+            "HEADWATER_API_KEY": key,
+            "COLUMNS": "100",
+        }
+
+    def types(
+        self,
+        *words: str,
+        code: int = 0,
+        given: str = "",
+        env: Mapping[str, str | None] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """The ended command; `code` is what it must have ended with. None unsets a variable."""
+        ran = subprocess.run(
+            [COMMAND, *words], cwd=self.folder, env=self.with_(env or {}),
+            input=given, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+        assert ran.returncode == code, f"{words} ended with {ran.returncode}: {ran.stderr}"
+        assert "Traceback" not in ran.stderr
+        assert self.key not in ran.stdout + ran.stderr
+        return ran
+
+    def json(self, *words: str, given: str = "") -> Any:
+        return json.loads(self.types(*words, "--json", given=given).stdout)
+
+    def refused(
+        self,
+        *words: str,
+        code: int,
+        given: str = "",
+        env: Mapping[str, str | None] | None = None,
+    ) -> str:
+        """The one line on standard error with which a command fails, without `error: `."""
+        ran = self.types(*words, code=code, given=given, env=env)
+        assert ran.stdout == ""
+        [line] = ran.stderr.splitlines()
+        assert line.startswith("error: ")
+        return line.removeprefix("error: ")
+
+    def writes(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        return path
+
+    def with_(self, environment: Mapping[str, str | None]) -> dict[str, str]:
+        whole = {**self.environment, **environment}
+        return {name: value for name, value in whole.items() if value is not None}
+
+    @contextmanager
+    def follows(self, *words: str) -> Iterator[Following]:
+        """A command that goes on until Ctrl-C; its output grows in a file."""
+        out = self.home / "followed"
+        with out.open("w") as file:
+            process = subprocess.Popen(
+                [COMMAND, *words], cwd=self.folder, env=self.environment,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+        try:
+            yield Following(process, out)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+class Following:
+    def __init__(self, process: subprocess.Popen[str], out: Path) -> None:
+        self.process = process
+        self._out = out
+
+    @property
+    def text(self) -> str:
+        return self._out.read_text("utf-8")
+
+    def shows(self, text: str, within_s: float = 60, times: int = 1) -> None:
+        eventually(lambda: self.text.count(text) >= times, within_s, f"{text!r} in {self.text!r}")
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
