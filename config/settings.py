@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
 from psycopg.conninfo import conninfo_to_dict
+
+from config.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = os.environ
@@ -91,6 +93,18 @@ LANGUAGE_CODE = "en"
 APPEND_SLASH = False  # both forms are routes: a redirect drops bodies and keys (T8)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+# Axes refuses before a password is looked at.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+_PASSWORDS = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_PASSWORDS}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_PASSWORDS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_PASSWORDS}.CommonPasswordValidator"},
+    {"NAME": f"{_PASSWORDS}.NumericPasswordValidator"},
+]
 
 INSTALLED_APPS = [
     "unfold",
@@ -103,6 +117,7 @@ INSTALLED_APPS = [
     "rest_framework",
     # The files of Swagger UI, served from here.
     "drf_spectacular_sidecar",
+    "axes",
     "apps.core",
     "apps.accounts",
     "apps.components",
@@ -123,7 +138,28 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# --- the admin's logins: docs/decisions/0071-logins.md ------------------------------------------
+
+_HTTPS = PUBLIC_URL.startswith("https:")
+SESSION_COOKIE_AGE = _int("SESSION_SECONDS", 12 * 3600)
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+# Wrong passwords for one user name from one address, and for how long it is refused then.
+AXES_FAILURE_LIMIT = _int("LOGIN_FAILURES", 5)
+AXES_COOLOFF_TIME = timedelta(seconds=_int("LOGIN_LOCKOUT_SECONDS", 900))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "apps.api.proxies.login_address"
+AXES_LOCKOUT_CALLABLE = "apps.accounts.logins.locked_out"
+# What is refused meanwhile writes nothing, and does not prolong it.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
+AXES_ENABLE_ADMIN = False  # `apps.accounts.admin_logins` shows them
+AXES_VERBOSE = False
 
 REST_FRAMEWORK = {
     # Every view is an `apps.api.views.ApiView`, which names its own parser and authentication.
@@ -176,41 +212,7 @@ def _database() -> dict[str, Any]:
 
 DATABASES = {"default": _database()}
 
-# --- logs: one JSON object a line on standard error ----------------------------------------------
-
-_shared: list[Any] = [
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-structlog.configure(
-    processors=[*_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _shared,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": _env.get("LOG_LEVEL", "INFO")},
-    # Four ticks a second say nothing that the tables do not say.
-    "loggers": {
-        "celery.beat": {"level": "WARNING"},
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_config(_env.get("LOG_LEVEL", "INFO"))
 
 # --- the way --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg.sql import SQL
 
-from apps.accounts import connecting
+from apps.accounts import connecting, logins
 from apps.runs import partitions, queue, suppressed
 from apps.subscriptions import held, webhooks
 from workers import packages
@@ -115,6 +115,7 @@ def daily() -> None:
         cursor.execute(_OLD_SKIPS, [settings.RUN_RETENTION_DAYS])
         cursor.execute(_STRAY_RUNS)
     connecting.forget_old()
+    logins.forget_old()
     suppressed.trim()
     webhooks.trim()
     packages.forget()

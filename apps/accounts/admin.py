@@ -13,11 +13,12 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts import services
+from apps.accounts.admin_logins import AccessAttemptAdmin, AccessLogAdmin
 from apps.accounts.admin_oauth import OAuthClientAdmin
 from apps.accounts.models import Account, ApiKey, Connecting, UsageDay, UsageDelta, User
 from apps.core.admin import LookOnly
 
-__all__ = ["OAuthClientAdmin"]
+__all__ = ["AccessAttemptAdmin", "AccessLogAdmin", "OAuthClientAdmin"]
 
 admin.site.unregister(Group)  # rights are not handed out by group here
 

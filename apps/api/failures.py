@@ -12,7 +12,6 @@ Without Redis nothing is counted and nobody waits.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import time
 
@@ -20,6 +19,8 @@ import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from apps.api.proxies import one_client
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +34,8 @@ AWAY_SECONDS = 2.0
 def key_of(address: str) -> str:
     """The Redis key that counts for `address`. The hash is keyed: nobody chooses a bucket."""
     secret = hashlib.sha256(settings.SECRET_KEY.encode()).digest()
-    digest = hashlib.blake2b(_client(address).encode(), key=secret, digest_size=8).digest()
+    digest = hashlib.blake2b(one_client(address).encode(), key=secret, digest_size=8).digest()
     return f"wrong:{int.from_bytes(digest) % BUCKETS}"
-
-
-def _client(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((int(found), 64), strict=False))
 
 
 class Failures:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
+from django.http import HttpRequest
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -36,6 +38,19 @@ def client_address(
             break
         found = before
     return str(found)
+
+
+def one_client(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the first of an IPv6 network of 64 bits."""
+    found = _address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(found), 64), strict=False).network_address)
+    return address if found is None else str(found)
+
+
+def login_address(request: HttpRequest) -> str:
+    """By which wrong passwords are counted."""
+    return one_client(str(request.META.get("REMOTE_ADDR", "")))
 
 
 def _address(text: str) -> Address | None:
