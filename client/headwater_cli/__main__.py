@@ -22,8 +22,6 @@ def main() -> NoReturn:
 def run() -> int:
     try:
         code = cli.main(prog_name=NAME, standalone_mode=False)
-        # What is still buffered may meet a reader that has gone.
-        sys.stdout.flush()
     except Failure as failure:
         return _say(str(failure), failure.exit_code)
     except click.exceptions.NoArgsIsHelpError as asked:
@@ -36,8 +34,8 @@ def run() -> int:
         return _say(wrong.format_message(), wrong.exit_code)
     except click.Abort:
         return _say("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has seen enough (`| head`); nothing shall complain at the end of the process.
+    except printing.ReaderGone:
+        # Nothing shall complain at the end of the process.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

@@ -20,6 +20,7 @@ from headwater_cli.settings import Site
 PATIENCE = httpx.Timeout(10, read=660)
 # How often a request is repeated whose code was still being installed (503 `still_loading`).
 REPEATS = 30
+SHORTEST_WAIT, LONGEST_WAIT = 5.0, 60.0
 PAGE = 100
 
 Resource = dict[str, Any]
@@ -83,11 +84,12 @@ class Api:
                 return
             after = {"after": answer["page_info"]["end_cursor"]}
 
-    def stream(self, path: str, **headers: str) -> httpx.Response:
+    def stream(self, path: str, query: dict[str, str], headers: dict[str, str]) -> httpx.Response:
         """An event stream, to be closed. A comment comes every 15 seconds: silence is a loss."""
         request = self._client.build_request(
             "GET",
             path,
+            params=query,
             headers={"Accept": "text/event-stream", **headers},
             timeout=httpx.Timeout(10, read=40),
         )
@@ -120,7 +122,7 @@ class Api:
             if refused.code != "still_loading" or not repeats:
                 raise refused
             print("packages are still being installed, waiting", file=sys.stderr, flush=True)
-            time.sleep(_retry_after(response))
+            time.sleep(refused.wait or SHORTEST_WAIT)
         return self._read(response) if response.content else {}
 
     def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
@@ -157,9 +159,10 @@ class Api:
             status=response.status_code,
             code=str(answer.get("code") or ""),
             details=details if isinstance(details, dict) else {},
+            wait=_retry_after(response),
         )
 
 
 def _retry_after(response: httpx.Response) -> float:
     text = response.headers.get("Retry-After", "")
-    return min(float(text), 60) if text.isdigit() else 5
+    return min(float(text), LONGEST_WAIT) if text.isdecimal() and text.isascii() else 0

@@ -30,10 +30,17 @@ class Refused(Failure):
     status   HTTP status
     code     the API's slug
     details  its facts: `parameter`, `line`, `column`, …
+    wait     seconds after which it may be asked again (`Retry-After`), 0: it does not say
     """
 
     def __init__(
-        self, message: str, *, status: int, code: str = "", details: dict[str, Any] | None = None
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str = "",
+        details: dict[str, Any] | None = None,
+        wait: float = 0,
     ) -> None:
         self.details = details or {}
         parameter = str(self.details.get("parameter") or "")
@@ -41,5 +48,6 @@ class Refused(Failure):
         super().__init__(message if parameter in message else f"{parameter}: {message}")
         self.status = status
         self.code = code
+        self.wait = wait
         if status == 401:
             self.exit_code = NO_ACCESS

@@ -15,9 +15,9 @@ from typing import Any
 import click
 from tabulate import tabulate
 
-# C0, DEL and C1, and the marks that turn the direction of text around.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_NOT_IN_JSON = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# C0, DEL and C1, Unicode's line ends, and the marks that turn the direction of text around.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 MOST = 60
 
 
@@ -41,24 +41,36 @@ def json_text(value: Any, indent: int | None = 2) -> str:
     return _NOT_IN_JSON.sub(_escaped, text)
 
 
+class ReaderGone(Exception):
+    """Whoever read the output has seen enough, as in `| head`."""
+
+
+def show(text: str = "") -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # click itself would end with a code that says something else.
+        raise ReaderGone from None
+
+
 def show_json(value: Any) -> None:
-    click.echo(json_text(value))
+    show(json_text(value))
 
 
 def show_line(value: Any) -> None:
     """One value on one line, for those that follow."""
-    click.echo(compact(value))
+    show(compact(value))
 
 
 def show_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     shown = [[cut(cell(value)) for value in row] for row in rows]
-    click.echo(tabulate(shown, heads, tablefmt="plain", disable_numparse=True))
+    show(tabulate(shown, heads, tablefmt="plain", disable_numparse=True))
 
 
 def show_facts(facts: Iterable[tuple[str, Any]]) -> None:
     """Names and values, one pair a line; None is left out."""
     rows = [[name, cell(value)] for name, value in facts if value is not None]
-    click.echo(tabulate(rows, tablefmt="plain", disable_numparse=True))
+    show(tabulate(rows, tablefmt="plain", disable_numparse=True))
 
 
 def cell(value: Any) -> str:

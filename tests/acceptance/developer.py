@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -84,20 +85,28 @@ class Developer:
         return {name: value for name, value in whole.items() if value is not None}
 
     @contextmanager
-    def follows(self, *words: str) -> Iterator[Following]:
-        """A command that goes on until Ctrl-C; its output grows in a file."""
+    def follows(
+        self, *words: str, env: Mapping[str, str | None] | None = None, reader: str = "cat"
+    ) -> Iterator[Following]:
+        """A command that goes on until Ctrl-C; its output goes through `reader` into a file."""
         out = self.home / "followed"
         with out.open("w") as file:
+            pipe = subprocess.Popen(
+                shlex.split(reader), stdin=subprocess.PIPE, stdout=file, start_new_session=True
+            )
             process = subprocess.Popen(
-                [COMMAND, *words], cwd=self.folder, env=self.environment,
-                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True,
+                [COMMAND, *words], cwd=self.folder, env=self.with_(env or {}),
+                stdin=subprocess.DEVNULL, stdout=pipe.stdin, stderr=file, text=True,
             )  # fmt: skip
+            assert pipe.stdin is not None
+            pipe.stdin.close()
         try:
             yield Following(process, out)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            pipe.wait(60)
 
 
 class Following:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 
 from tests.acceptance.developer import Developer
 from tests.acceptance.running import ROOT
 
+GOES_ON = re.compile("--follow")
 GUIDE = (ROOT / "docs/cli.md").read_text("utf-8")
 
 
@@ -19,6 +21,11 @@ def test_the_guide_is_typed_as_it_stands(developer: Developer) -> None:
     nobody = {"HEADWATER_URL": None, "HEADWATER_API_KEY": None}
     for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL):
         lines = block.replace("http://127.0.0.1:8000", developer.url)
+        if GOES_ON.search(lines):
+            with developer.follows(*shlex.split(lines)[1:], env=nobody) as following:
+                following.shows("20")
+                assert following.interrupt() == 0
+            continue
         ran = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", lines],
             cwd=developer.folder, env=developer.with_(nobody), capture_output=True, text=True,

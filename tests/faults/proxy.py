@@ -10,18 +10,18 @@ from stack.places import Address
 
 
 class Proxy:
-    """Listens on a loopback port and passes everything on to `target`.
+    """Listens on a loopback port (0: any) and passes everything on to `target`.
 
     `lose_answer(text)`: once, the next time a client sends `text`, the server's answer to it is
     swallowed and the connection is cut: what was asked for is done, and the client cannot know.
     """
 
-    def __init__(self, target: Address) -> None:
+    def __init__(self, target: Address, port: int = 0) -> None:
         self._target = target
         self._armed: bytes | None = None
         self.fired = threading.Event()
         self._connections: set[socket.socket] = set()
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = socket.create_server(("127.0.0.1", port))
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

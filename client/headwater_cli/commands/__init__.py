@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from headwater_cli import __version__
-from headwater_cli.commands import completion, deploy, listing, login
+from headwater_cli.commands import change, completion, deploy, events, listing, login
 
 
 @click.group(
@@ -17,6 +17,6 @@ def cli() -> None:
     """Deploy and watch the sources of a Headwater, over its REST API."""
 
 
-for module in (login, deploy, listing, completion):
+for module in (login, deploy, listing, events, change, completion):
     for command in module.COMMANDS:
         cli.add_command(command)

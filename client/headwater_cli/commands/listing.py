@@ -125,7 +125,7 @@ def _show_source(
         ]
     )
     if runs:
-        click.echo()
+        printing.show()
         show_runs(runs)
 
 
@@ -162,7 +162,7 @@ def _show_component(component: Resource, as_json: bool) -> None:
         return
     names = ("id", "key", "name", "version", "language", "description", "component_url")
     printing.show_facts((name, component[name] or None) for name in names)
-    click.echo()
+    printing.show()
     printing.show_table(
         ("PROP", "TYPE", "NEEDED", "LABEL", "DEFAULT"),
         (
