@@ -18,6 +18,7 @@ from config.celery import app
 from workers import packages, scheduler, sweeper
 from workers.loop import Loop
 from workers.runner import Runner
+from workers.runtime.broker import BrokerError
 from workers.runtime.pool import Runtime
 from workers.settings import runner_settings, runtime_settings
 
@@ -60,6 +61,13 @@ class RunnerHost:
         try:
             with asyncio.Runner(loop_factory=Loop) as loop:
                 loop.run(self._serve())
+        except BrokerError as error:
+            logger.critical(
+                "this worker refuses to start: the wall around component code cannot be put up:"
+                " %s (SANDBOX=unsafe runs components without it)",
+                error,
+            )
+            os.kill(os.getpid(), signal.SIGTERM)
         except BaseException:
             # Without its runner the process would be alive and deaf: whoever watches it restarts.
             logger.critical("the runner has ended, and with it this process", exc_info=True)
@@ -67,6 +75,9 @@ class RunnerHost:
 
     async def _serve(self) -> None:
         await self._runner.start()
+        if wall := self._runner.runtime.wall:
+            told = "; ".join(f"{part}: {told}" for part, _, told in wall)
+            logger.info("sandbox.on: %s", told)
         pruning = asyncio.create_task(packages.keep_pruning(DAILY_SECONDS))
         await asyncio.to_thread(self._stop.wait)
         pruning.cancel()

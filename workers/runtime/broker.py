@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from apps.runs.contract import Code, Limits
+from workers.runtime.findings import Finding
 from workers.runtime.name_server import NameServer
 from workers.runtime.process import Child, Spawned
 from workers.runtime.settings import RuntimeSettings
 from workers.runtime.surroundings import authorities
 from workers.runtime.tool import Job, Tool
+from workers.runtime.watch import watched
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _MESSAGE: Final = 64 * 1024
@@ -35,6 +37,7 @@ class Broker:
     def __init__(self, settings: RuntimeSettings, deno_template: Path) -> None:
         self.alive = False
         self.base_anon = 0
+        self.wall: list[Finding] = []
         self._settings = settings
         self._template = str(deno_template)
         self.children: dict[int, Child] = {}
@@ -180,8 +183,7 @@ class Broker:
         message = json.loads(data)
         match message["ev"]:
             case "ready":
-                self.base_anon = message["anon"]
-                self._ready.set_result(None)
+                self._get_ready(message)
             case "refused":
                 self._ready.set_exception(BrokerError(message["error"]))
             case "spawned":
@@ -198,6 +200,16 @@ class Broker:
                 ended = ended or self._running.pop(pid, None)
                 if ended is not None:  # else it died at birth
                     ended.on_exit(message["status"])
+
+    def _get_ready(self, message: dict[str, Any]) -> None:
+        self.base_anon = message["anon"]
+        self.wall = [Finding(*finding) for finding in message["wall"]]
+        watch = watched(self._process.pid)
+        self.wall += [watch] if self.wall else []
+        if watch.holds:
+            self._ready.set_result(None)
+        else:
+            self._ready.set_exception(BrokerError("the memory of children cannot be seen in /proc"))
 
     def _spawned(self, message: dict[str, Any], fds: list[int]) -> None:
         if message["id"] in self._tools:

@@ -82,6 +82,16 @@ def _become(uid: int, run_dir: str, needed: dict[str, int]) -> None:
         raise WallError(f"uid {os.getuid()} cannot read {', '.join(missing)}")
 
 
+def who() -> str:
+    """Who this process is, in words."""
+    held = _held()
+    if not held:
+        return f"uid {os.getuid()} without capabilities"
+    if held == 1 << _CAP_DAC_READ_SEARCH:
+        return f"uid {os.getuid()} with the capability of reading files, which Landlock decides on"
+    return f"uid {os.getuid()} with capabilities {held:x}"
+
+
 def _leave_root(uid: int) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
@@ -108,9 +118,14 @@ def _out_of_reach(paths: dict[str, int]) -> list[str]:
 
 
 def _holds(capability: int) -> bool:
+    return bool(_held() >> capability & 1)
+
+
+def _held() -> int:
+    """The capabilities of this process that it may use, as bits."""
     with Path("/proc/self/status").open() as status:
         held = next(line for line in status if line.startswith("CapPrm:"))
-    return bool(int(held.split()[1], 16) >> capability & 1)
+    return int(held.split()[1], 16)
 
 
 def _needed(config: dict[str, Any]) -> dict[str, int]:

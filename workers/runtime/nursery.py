@@ -13,6 +13,7 @@ import structlog
 
 from apps.runs.contract import Code, Limits, LoadError, RunError
 from workers.runtime.broker import Broker, BrokerError
+from workers.runtime.findings import Finding
 from workers.runtime.packages.store import Store
 from workers.runtime.process import Child
 from workers.runtime.scratch import WorkerDirectory, is_fresh, renew
@@ -31,6 +32,7 @@ class Nursery:
     def __init__(self, settings: RuntimeSettings) -> None:
         self.provide: Provide | None = None
         self.zygotes = 0
+        self.wall: list[Finding] = []
         self._settings = settings
         self._broker: Broker | None = None
         self._starting = asyncio.Lock()
@@ -46,10 +48,11 @@ class Nursery:
         if self._settings.sandbox == "unsafe":
             _log.warning("sandbox.unsafe", meaning="components run WITHOUT the wall")
         try:
-            await self._ready_broker()
+            broker = await self._ready_broker()
         except BaseException:
             self._directory.close()
             raise
+        self.wall = broker.wall
 
     async def stop(self) -> None:
         """Ends every child and every tool."""

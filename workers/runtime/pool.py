@@ -28,6 +28,7 @@ from apps.runs.contract import (
     RunError,
 )
 from workers.runtime.broker import BrokerError
+from workers.runtime.findings import Finding
 from workers.runtime.nursery import Nursery, Provide
 from workers.runtime.process import Child
 from workers.runtime.scratch import empty, is_empty
@@ -129,6 +130,11 @@ class Runtime:
             "waiting": len(self._waiters),
         }
         return {**gauges, **self._counts, "zygotes": self._nursery.zygotes}
+
+    @property
+    def wall(self) -> list[Finding]:
+        """What the probe found when the runtime was started; empty without the wall."""
+        return self._nursery.wall
 
     @property
     def settings(self) -> RuntimeSettings:

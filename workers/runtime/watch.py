@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from apps.runs.contract import Limits
+from workers.runtime.findings import Finding
 from workers.runtime.process import Child
 
 _BUSY_S: Final = 0.1
@@ -58,6 +59,13 @@ class Watchdog:
             if _too_big(child, limits) or (before >= 0 and now - before > _IDLE_CPU_TICKS):
                 child.kill()
             self._idle[child] = now, limits
+
+
+def watched(pid: int) -> Finding:
+    """Whether the use of memory of that process, a zygote, can be seen from here."""
+    memory, threads = _usage(pid)
+    told = f"memory and threads of children, {1 / _BUSY_S:g} times a second"
+    return Finding("watchdog", bool(memory and threads), told)
 
 
 def _too_big(child: Child, limits: Limits) -> bool:

@@ -9,7 +9,7 @@ that another thread holds, and PR_SET_PDEATHSIG follows the forking thread.
 Control messages are JSON, one a packet:
   to it     spawn {id, dir, language, memory, scratch, reads}    kill {pid}
             tool {id, dir, language, memory, scratch, reads, network, argv, env}
-  from it   ready {anon} or refused {error}; spawned {id, pid, dir} with the descriptors
+  from it   ready {anon, wall} or refused {error}; spawned {id, pid, dir} with the descriptors
             protocol (one, or read and write; none for a tool), stdout, stderr; failed {id, error};
             exit {pid, status}
 
@@ -274,8 +274,7 @@ def main() -> None:
         identity.prepare_zygote(config)
         importlib.import_module("harness").preload()
         zygote = Zygote(control, config)
-        if config["sandbox"] == "on":
-            probe(zygote.wall)
+        found = probe(zygote.wall) if config["sandbox"] == "on" else []
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         control.send(json.dumps({"ev": "refused", "error": text}).encode())
@@ -283,7 +282,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    zygote.say({"ev": "ready", "anon": identity.anonymous_bytes("self")})
+    zygote.say({"ev": "ready", "anon": identity.anonymous_bytes("self"), "wall": found})
     zygote.serve()
 
 
