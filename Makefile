@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run manage logs install dev lint format type imports test test-all conformance bench clean
+.PHONY: help run manage logs install dev lint format type imports test test-all fuzz conformance bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ test: lint type imports ## Everything that must be green before a change is take
 
 test-all: lint type imports ## The same and the slow tests
 	$(PYTEST) $(PARALLEL) $(ARGS)
+
+fuzz: $(VENV)/.installed-dev ## An hour of random and of guided cases against what reads strangers' text (ARGS="--minutes 5 cron")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 conformance: $(VENV)/.installed-dev ## Run all tests, and write docs/conformance.md: which test holds which rule
 	-$(PYTEST) $(PARALLEL) -q --junit-xml=build/tests.xml $(ARGS)

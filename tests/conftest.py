@@ -10,6 +10,7 @@ import os
 
 import django
 import pytest
+from hypothesis import settings
 
 from tests.servers import Server, TestServers
 
@@ -18,6 +19,10 @@ servers = TestServers()
 os.environ.update(servers.environment())
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
+
+# Machines that run tests are busy: no case is late.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -40,6 +40,7 @@ _CARRIERS = (
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),
     (ipaddress.IPv6Network("2002::/16"), 80),
 )
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class Policy:
@@ -97,6 +98,8 @@ def parse_entry(entry: str) -> Entry:
         port = rest[1:] if rest else None
     elif text.count(":") == 1:
         text, _, port = text.partition(":")
+    if port is not None and not _PORT.fullmatch(port):
+        raise ValueError(f"not a port: {entry!r}")
     number = None if port is None else int(port)
     if number is not None and not 0 < number < 65536:
         raise ValueError(f"not a port: {entry!r}")

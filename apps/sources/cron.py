@@ -1,4 +1,5 @@
-"""The slots of a cron text that `schedule.parse_cron` accepts. Pure; the only door to croniter.
+"""The slots of a cron text that `schedule.parse_cron` accepts. Pure; the only door to croniter,
+which is given numbers alone: it reads `4-4` as every hour, and stumbles over `*,5`.
 
 Daylight saving, in a zone that has it:
 - The hour field begins with `*`: the schedule follows real time. Both passes of a repeated hour
@@ -14,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from threading import Lock
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
+
+from apps.sources import cron_fields
 
 # More than any zone puts its clock back: beyond it a change is of no concern.
 _NEAR = timedelta(hours=3)
@@ -28,13 +30,12 @@ _lock = Lock()
 
 @lru_cache(maxsize=4096)
 def _matcher(cron: str) -> croniter:
-    return croniter(cron, datetime(2000, 1, 1, tzinfo=UTC))
+    return croniter(cron_fields.write(_numbers(cron)), datetime(2000, 1, 1, tzinfo=UTC))
 
 
 @lru_cache(maxsize=4096)
-def _numbers(cron: str) -> list[list[Any]]:
-    """Per field the sorted numbers that match, or `["*"]`."""
-    return [sorted(field) for field in _matcher(cron).expanded]
+def _numbers(cron: str) -> tuple[cron_fields.Numbers | None, ...]:
+    return cron_fields.read(cron)
 
 
 def _follows_real_time(cron: str) -> bool:
@@ -161,25 +162,26 @@ def _times(cron: str, day: date) -> Iterator[tuple[int, Sequence[int]]]:
     """The matching hours of a day, each with its minutes, on the wall clock."""
     minutes, hours, *_ = _numbers(cron)
     if _matches_day(cron, day):
-        for hour in range(24) if hours == ["*"] else hours:
-            yield hour, range(60) if minutes == ["*"] else minutes
+        for hour in range(24) if hours is None else hours:
+            yield hour, range(60) if minutes is None else minutes
 
 
 def _matches_day(cron: str, day: date) -> bool:
     """Both day fields given: either is enough, as in every cron."""
     days, months, weekdays = _numbers(cron)[2:5]
-    if months != ["*"] and day.month not in months:
+    if months is not None and day.month not in months:
         return False
-    by_date, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays
-    if days == ["*"]:
-        return weekdays == ["*"] or by_weekday
-    return by_date if weekdays == ["*"] else by_date or by_weekday
+    by_weekday = weekdays is None or day.isoweekday() % 7 in weekdays
+    if days is None:
+        return by_weekday
+    by_date = day.day in days
+    return by_date if weekdays is None else by_date or by_weekday
 
 
 def never(cron: str) -> bool:
     """Whether it matches no day that ever comes, or nothing at all."""
     try:
-        croniter(cron, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
-    except (ValueError, KeyError):
+        _next_wall(cron, datetime(2000, 1, 1))  # noqa: DTZ001 (on the wall)
+    except ValueError:
         return True
     return False

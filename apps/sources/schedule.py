@@ -1,10 +1,7 @@
 """When a timer is due: intervals and cron. Pure.
 
-Cron is five fields (minute, hour, day of month, month, day of week; names of months and days; `*`,
-lists, ranges, steps), finest once a minute. croniter itself takes more (seconds, `R`, `15W`, `L`,
-steps that never match), so a text passes the grammar here before croniter sees it.
-
-What a changing clock does to a schedule is in `apps.sources.cron`.
+Cron is five fields, finest once a minute: `apps.sources.cron_fields` reads their text. What a
+changing clock does to a schedule is in `apps.sources.cron`.
 """
 
 from __future__ import annotations
@@ -19,23 +16,13 @@ import orjson
 
 from apps.core import errors
 from apps.sources import cron as clock
+from apps.sources import cron_fields
 
 MIN_INTERVAL = 15
 MAX_INTERVAL = 10 * 366 * 86_400
 DEFAULT_INTERVAL = 3600
 MAX_CRON_LENGTH = 100
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-# Name, least and greatest number, and words for numbers.
-_GRAMMAR: tuple[tuple[str, int, int, dict[str, int]], ...] = (
-    ("minute", 0, 59, {}),
-    ("hour", 0, 23, {}),
-    ("day of month", 1, 31, {}),
-    ("month", 1, 12, {word: number for number, word in enumerate(_MONTHS, 1)}),
-    ("day of week", 0, 7, {word: number for number, word in enumerate(_DAYS)}),
-)
-_PART = re.compile(r"(?:(\*)|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?)(?:/([0-9]{1,2}))?\Z")
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]{1,30}(/[A-Za-z0-9_+\-]{1,30}){0,2}\Z")
 
 
@@ -90,35 +77,14 @@ def parse_cron(value: Any, timezone: Any = "UTC") -> Schedule:
     zone = parse_zone(timezone)
     if not isinstance(value, str) or len(value) > MAX_CRON_LENGTH:
         raise errors.invalid("cron", f"cron must be text of at most {MAX_CRON_LENGTH} characters")
-    fields = value.lower().split()
-    if len(fields) != len(_GRAMMAR):
-        raise errors.invalid("cron", "cron must have 5 fields: minute hour day month weekday")
-    for field, (name, least, most, words) in zip(fields, _GRAMMAR, strict=True):
-        if not all(_is_part(part, least, most, words) for part in field.split(",")):
-            raise errors.invalid("cron", f"cron: {field[:40]!r} is not a valid {name}")
-    text = " ".join(fields)
+    text = " ".join(value.lower().split())
+    try:
+        cron_fields.read(text)
+    except ValueError as refused:
+        raise errors.invalid("cron", str(refused)) from None
     if clock.never(text):
         raise errors.invalid("cron", "cron matches no day that ever comes")
     return Schedule(cron=text, timezone=zone)
-
-
-def _is_part(part: str, least: int, most: int, words: dict[str, int]) -> bool:
-    match = _PART.match(part)
-    if match is None:
-        return False
-    star, first, last, step = match.groups()
-    if step is not None and not 1 <= int(step) <= most - least:
-        return False
-    if star:
-        return True
-    numbers = [_number(text, words) for text in (first, last) if text is not None]
-    if any(number is None or not least <= number <= most for number in numbers):
-        return False
-    return len(numbers) == 1 or numbers[0] <= numbers[1]  # type: ignore[operator]
-
-
-def _number(text: str, words: dict[str, int]) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else words.get(text)
 
 
 def next_after(schedule: Schedule, moment: datetime) -> datetime:

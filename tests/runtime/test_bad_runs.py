@@ -130,6 +130,13 @@ FAILING: dict[str, dict[str, Case]] = {
             JAVASCRIPT_FRAME + "frame({ t: 'emit', run: 'x', at: 1 }, '1');", VIOLATION, "another",
         ),
     },
+    "forged number that no column takes": {
+        # Of its own run: what is checked is not only whose frame it is.
+        "python": (
+            PYTHON_FRAME + "own = {'run': self._hw_run.run_id, 'at': 10**30, 'level': 'info'}\n"
+            "frame({'t': 'log', 'msg': '\\ud800', **own})", VIOLATION, "53 bits",
+        ),
+    },
 }  # fmt: skip
 
 

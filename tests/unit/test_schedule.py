@@ -105,6 +105,27 @@ def test_next_is_strictly_later() -> None:
     assert next_after(hourly, utc("2026-11-24T10:59:59.999999")) == utc("2026-11-24T11:00")
 
 
+@pytest.mark.parametrize(
+    ("cron", "slot", "owed"),
+    [
+        ("30 4-4 * * *", "2026-01-01T04:30", 1),
+        ("3-3/2 * * * *", "2026-01-01T00:03", 10),
+        ("* * 2-2 1-1 *", "2026-01-02T00:00", 541),
+        ("0 0 * * 5-5", "2026-01-02T00:00", 1),
+        ("*,5 3 * * *", "2026-01-01T03:00", 60),
+        ("0 5,* * * *", "2026-01-01T01:00", 10),
+        ("0 0 * * 6-7", "2026-01-03T00:00", 1),
+        ("0 0 * * 0,7", "2026-01-04T00:00", 1),
+        ("50/5 0 * * *", "2026-01-01T00:50", 2),
+    ],
+)
+def test_lines_that_croniter_reads_in_another_way(cron: str, slot: str, owed: int) -> None:
+    """Or not at all: `*,5` once failed in the middle of a tick."""
+    first = next_after(parse_cron(cron), utc("2026-01-01T00:00"))
+    assert first == utc(slot)
+    assert slots_passed(cron, "UTC", first, first + timedelta(hours=9)).count == owed
+
+
 def test_cron_follows_its_zone() -> None:
     nine = parse_cron("0 9 * * *", BERLIN)
     assert next_after(nine, utc("2026-07-01T00:00")) == utc("2026-07-01T07:00")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import re
 import select
 import socket
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ _CARRIERS: Final = (
 
 _PENDING_PER_CHILD: Final = 128
 _DNS: Final = 53
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class Policy:
@@ -120,6 +122,8 @@ def parse_entry(entry: str) -> tuple[_Network, int | None]:
         port = rest[1:] if rest else None
     elif text.count(":") == 1:
         text, _, port = text.partition(":")
+    if port is not None and not _PORT.fullmatch(port):
+        raise ValueError(f"not a port: {entry!r}")
     number = None if port is None else int(port)
     if number is not None and not 0 < number < 65536:
         raise ValueError(f"not a port: {entry!r}")

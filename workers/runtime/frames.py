@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -88,15 +88,15 @@ class Decoder:
         self._tail = bytearray()
         self._wanted = 4
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The bodies completed by `data`, in order."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The bodies completed by `data`, in order; those before an impossible length are given
+        before it is told, however the bytes were cut into pieces."""
         if self._tail:
             self._tail += data
             if len(self._tail) < self._wanted:
-                return []
+                return
             data = bytes(self._tail)
             self._tail.clear()
-        bodies: list[bytes] = []
         at, end = 0, len(data)
         self._wanted = 4
         while end - at >= 4:
@@ -106,8 +106,7 @@ class Decoder:
             if end - at - 4 < size:
                 self._wanted = size + 4
                 break
-            bodies.append(data[at + 4 : at + 4 + size])
             at += 4 + size
+            yield data[at - size : at]
         if at < end:
             self._tail += data[at:]
-        return bodies

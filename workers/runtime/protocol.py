@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Final, cast
 
 import orjson
 
 from apps.runs.contract import (
-    NESTING_LIMIT,
-    PAYLOAD_LIMIT,
     Description,
     Emit,
     Level,
@@ -31,9 +27,11 @@ from apps.runs.contract import (
     StoreChange,
 )
 from workers.runtime.frames import Violation
+from workers.runtime.payloads import check_payload, read
 
 _MAX_KEY_BYTES: Final = 256
 _MAX_CHANNEL: Final = 64
+_MAX_INTEGER: Final = 2**53 - 1
 _LEVELS: Final = frozenset(("info", "warn", "error"))
 _ERROR_CODES: Final = frozenset(("configuration_error", "syntax_error", "load_failed"))
 _ERROR_TEXT: Final = 64 * 1024
@@ -70,13 +68,7 @@ def parse(
     Raises Violation for anything that `docs/protocol.md` does not allow at this point.
     """
     head, newline, rest = body.partition(b"\n")
-    try:
-        header = orjson.loads(head)
-    except ValueError:
-        try:
-            header = _mend(_lenient(head))
-        except RecursionError:
-            raise Violation("a header nested too deep") from None
+    header = read(head)
     if type(header) is not dict:
         raise Violation("a header that is not an object")
     kind = header.get("t")
@@ -93,51 +85,6 @@ def parse(
     if part is not None and b"\n" in part:
         raise Violation("a frame with too many parts")
     return reader(header, part, limits)
-
-
-def check_payload(part: bytes, limits: Limits) -> None:
-    """Raises Violation unless `part` is one JSON value within the limits of size and nesting."""
-    if len(part) > limits.event_bytes:
-        raise Violation(f"a value above {limits.event_bytes} bytes", PAYLOAD_LIMIT)
-    if part.count(b"[") + part.count(b"{") > limits.nesting and _depth(part) > limits.nesting:
-        raise Violation(f"more than {limits.nesting} levels of nesting", NESTING_LIMIT)
-    try:
-        orjson.loads(part)
-    except ValueError:
-        _lenient(part)
-
-
-def _lenient(text: bytes) -> Any:
-    """JSON with escapes of lone surrogates in it, which is JSON all the same. Raises Violation."""
-    try:
-        return json.loads(text.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Violation(f"text that is not JSON: {error}") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _mend(value: Any) -> Any:
-    """The same value, lone surrogates replaced: what headers carry ends in columns of text."""
-    if type(value) is str:
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if type(value) is list:
-        return [_mend(item) for item in value]
-    if type(value) is dict:
-        return {_mend(key): _mend(item) for key, item in value.items()}
-    return value
-
-
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_NOT_BRACKETS: Final = bytes(c for c in range(256) if c not in b"[]{}")
-_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-
-
-def _depth(part: bytes) -> int:
-    brackets = _STRINGS.sub(b"", part).translate(None, _NOT_BRACKETS)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def _text(header: dict[str, Any], key: str) -> str:
@@ -160,10 +107,19 @@ def _optional_text(header: dict[str, Any], key: str) -> str | None:
 
 
 def _integer(header: dict[str, Any], key: str) -> int:
+    """One that every reader of the stored event knows exactly."""
     value = header.get(key)
-    if type(value) is not int:
-        raise Violation(f"`{key}` must be an integer")
+    if type(value) is not int or abs(value) > _MAX_INTEGER:
+        raise Violation(f"`{key}` must be an integer of at most 53 bits")
     return value
+
+
+def _identity(header: dict[str, Any]) -> str | int | float:
+    """Text or a number. An integer beyond 64 bits is its digits, which compare as it would."""
+    given = header["id"]
+    if type(given) is int and not -(2**63) <= given < 2**64:
+        return str(given)
+    return given if type(given) in (int, float) else _name(header, "id")
 
 
 def _needed(part: bytes | None) -> bytes:
@@ -177,8 +133,7 @@ def _emit(header: dict[str, Any], part: bytes | None, limits: Limits) -> Emit:
     check_payload(payload, limits)
     meta: dict[str, Any] = {}
     if header.get("id") is not None:
-        given = header["id"]
-        meta["id"] = given if type(given) in (int, float) else _name(header, "id")
+        meta["id"] = _identity(header)
     if header.get("summary") is not None:
         meta["summary"] = _optional_text(header, "summary")
     for key in ("ts", "delivery_ts"):
@@ -245,10 +200,7 @@ def _options(header: dict[str, Any], part: bytes | None, limits: Limits) -> Opti
     """One page of choices. Labels are text, values scalars; whatever else there was is dropped."""
     data = _needed(part)
     check_payload(data, limits)
-    try:
-        page = orjson.loads(data)
-    except ValueError:
-        page = _mend(_lenient(data))
+    page = read(data)
     items = page.get("items") if type(page) is dict else None
     context = page.get("context") if type(page) is dict else None
     if type(items) is not list or not all(type(item) is dict for item in items):

@@ -46,6 +46,8 @@ def call(child: Child, text: str, **more: Any) -> Any:
         ("1, id='a', summary='s', ts=5, channel='c', deliver_at=6",
          {"id": "a", "summary": "s", "ts": 5, "name": "c", "delivery_ts": 6}),
         ("1, id=2**60", {"id": 2**60}),
+        ("1, id=2**64", {"id": str(2**64)}),
+        ("1, ts=10**16, deliver_at=1e300", {}),
         ("1, id=1.5", {"id": 1.5}),
         ("1, id=''", {"id": ""}),
         ("1, id=0", {"id": 0}),

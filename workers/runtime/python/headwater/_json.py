@@ -26,6 +26,11 @@ MAX_NESTING = 256
 _EXACT_INTEGER = 2**53
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(r"[\[\]{}]")
+# An integer of so many digits is infinite as a double.
+_INFINITE = 309
+_STEP = 28
+_LONG_NUMBER = re.compile(f"[0-9]{{{_INFINITE}}}")
+_LONG_SAMPLE = re.compile(f"[0-9]{{{_INFINITE // _STEP}}}")
 
 
 def encode(value: object, root: str = "value") -> bytes:
@@ -37,10 +42,18 @@ def encode(value: object, root: str = "value") -> bytes:
         text = _fast(value)
     except (TypeError, ValueError, RecursionError):
         text = _fast(_plain(value, root, 0, set()))
+    if len(text) >= _INFINITE and _has_long_number(text):
+        text = _fast(_plain(value, root, 0, set()))
     if _too_deep(text):
         _plain(value, root, 0, set())
         raise NestingLimitError(f"{root} is nested deeper than {MAX_NESTING} levels")
     return to_utf8(text)
+
+
+def _has_long_number(text: str) -> bool:
+    """Whether there may be one: also true for digits inside a text, where looking closer finds
+    nothing. Of few texts more than every 28th character is looked at."""
+    return _LONG_SAMPLE.search(text[::_STEP]) is not None and _LONG_NUMBER.search(text) is not None
 
 
 def to_utf8(text: str) -> bytes:
@@ -160,9 +173,9 @@ def _plain(value: object, path: str, depth: int, above: set[int]) -> Any:
 
 def _integer(value: int, path: str) -> int:
     try:
-        int.__repr__(value)
-    except ValueError as error:
-        raise JsonError(f"{path}: {error}") from None
+        float(value)
+    except OverflowError:
+        raise JsonError(f"{path}: an integer beyond 1.8e308, which no JSON reader takes") from None
     return value
 
 

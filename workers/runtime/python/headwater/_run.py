@@ -19,6 +19,7 @@ MAX_STORE = 1024 * 1024
 MAX_LINE = 16 * 1024
 MAX_SUMMARY = 1024
 MAX_ID = 4096
+MAX_DATE = 8.64e15  # epoch ms
 MAX_CHANNEL = 64  # characters; the other bounds are bytes
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -197,7 +198,8 @@ def _emit_id(value: object) -> str | int | float:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("id: a finite number")
     if isinstance(value, int):
-        return int(value)
+        # As text beyond 64 bits: ids are compared by their digits, and none may be rounded away.
+        return int(value) if -(2**63) <= value < 2**64 else _emit_id(str(int(value)))
     if isinstance(value, str) and len(value.encode("utf-8", "surrogatepass")) > MAX_ID:
         raise ValueError(f"id: longer than {MAX_ID} bytes")
     return value
@@ -220,7 +222,8 @@ def _epoch_ms(value: object, what: str) -> int | None:
         return round(value.timestamp() * 1000)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what}: epoch milliseconds or a datetime, not {type(value).__name__}")
-    return int(value) if math.isfinite(value) else None
+    # As in JavaScript: what no date can be is absent.
+    return int(value) if math.isfinite(value) and abs(value) <= MAX_DATE else None
 
 
 def _status(value: object) -> int:
