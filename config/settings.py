@@ -93,6 +93,7 @@ LANGUAGE_CODE = "en"
 APPEND_SLASH = False  # both forms are routes: a redirect drops bodies and keys (T8)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "/admin/"
 # Axes refuses before a password is looked at.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -130,6 +131,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.api.middleware.RequestId",
+    "apps.api.middleware.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -141,9 +143,13 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# --- the admin's logins: docs/decisions/0071-logins.md ------------------------------------------
+# --- browsers: docs/decisions/0071-logins.md and 0072-headers.md ---------------------------------
 
 _HTTPS = PUBLIC_URL.startswith("https:")
+# Seconds for which a browser that was here by TLS comes back by nothing else; 0: not told.
+HSTS_SECONDS = _int("HSTS_SECONDS", 31_536_000)
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_AGE = _int("SESSION_SECONDS", 12 * 3600)
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

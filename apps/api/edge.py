@@ -27,6 +27,7 @@ from apps.api.answers import error_answer, json_answer
 from apps.api.deferred import BOX, Deferred, EventStream
 from apps.api.edge_body import BODY_SECONDS, ClientGone, check_headers, read_body
 from apps.api.edge_wsgi import Wsgi
+from apps.api.headers import complete
 from apps.api.ingress import Ingress
 from apps.api.middleware import ENVIRON, HEADER, new_request_id
 from apps.api.replies import Receive, Reply, Scope, Send, overlay, reply_for, reply_of, send_reply
@@ -80,6 +81,7 @@ class Edge:
             reply = reply_for(error)
             # What was not read of the body would be taken for the next request.
             reply.headers.append((b"connection", b"close"))
+            complete(reply.headers, scope["path"])
         if isinstance(reply, Opening):
             await self._streams.serve(reply, receive, send)
             return
@@ -98,7 +100,9 @@ class Edge:
             return await self._django(scope, receive, request_id)
         if scope["method"] not in ("GET", "HEAD"):
             raise errors.method_not_allowed(scope["method"], ["GET", "HEAD"])
-        return reply_of(await direct())
+        reply = reply_of(await direct())
+        complete(reply.headers, scope["path"])
+        return reply
 
     async def _django(self, scope: Scope, receive: Receive, request_id: str) -> Reply | Opening:
         body = await read_body(scope, receive, self._body_seconds)

@@ -25,7 +25,7 @@ from psycopg_pool import PoolTimeout
 
 from apps.api import requests
 from apps.api.connections import open_pool
-from apps.api.ingress_answers import OPEN, Answers
+from apps.api.ingress_answers import INERT, OPEN, Answers
 from apps.api.ingress_facts import Sources
 from apps.api.ingress_store import Accepted, Store
 from apps.api.replies import Headers, Reply, Scope, reply_for
@@ -78,7 +78,7 @@ class Ingress:
             return await self._accept(endpoint, scope, body, request_id)
         except ApiError as error:
             reply = reply_for(error)
-            reply.headers += OPEN
+            reply.headers += OPEN + INERT
             return reply
 
     async def _accept(
@@ -140,7 +140,7 @@ class Ingress:
         await self._pool.close()
 
 
-_ACCEPTED_HEADERS: Headers = [(b"content-type", b"application/json"), *OPEN]
+_ACCEPTED_HEADERS: Headers = [(b"content-type", b"application/json"), *OPEN, *INERT]
 
 
 def _label(headers: Headers, domain: str) -> str | None:

@@ -32,6 +32,8 @@ LOOK_SECONDS = 1.0
 MAX_WAITING = 5000
 
 OPEN: Headers = [(b"access-control-allow-origin", b"*")]
+# Whatever it holds, it acts for nobody: no script, no form, no origin.
+INERT: Headers = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
 
 # What a component may not set: of the connection, of the length, or of the whole site.
 _DROPPED = frozenset(
@@ -165,7 +167,7 @@ def _reply(answer: Respond | None) -> Reply:
         for name, value in answer.headers.items()
         if name.lower() not in _DROPPED and _NAME.fullmatch(name) and not _CONTROL.search(value)
     ]
-    headers += [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
+    headers += INERT
     if not any(name == b"access-control-allow-origin" for name, _ in headers):
         headers += OPEN
     return Reply(answer.status, headers, answer.body)

@@ -48,6 +48,10 @@ def test_the_fifth_wrong_password_locks_and_then_the_right_one_is_refused_too() 
     assert "15 minutes" in refused.content.decode()
 
 
+def test_a_login_leads_to_the_admin() -> None:
+    assert log_in()["Location"] == "/admin/"
+
+
 def test_others_and_other_addresses_are_not_locked() -> None:
     services.create_user("ada", admin=True, password=PASSWORD)
     lock()
