@@ -159,6 +159,7 @@ AXES_FAILURE_LIMIT = _int("LOGIN_FAILURES", 5)
 AXES_COOLOFF_TIME = timedelta(seconds=_int("LOGIN_LOCKOUT_SECONDS", 900))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "apps.api.proxies.login_address"
+AXES_HANDLER = "apps.accounts.logins.Handler"
 AXES_LOCKOUT_CALLABLE = "apps.accounts.logins.locked_out"
 # What is refused meanwhile writes nothing, and does not prolong it.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

@@ -1,20 +1,39 @@
-"""Logins at the admin (docs/decisions/0071-logins.md): what who is locked out is told, and for how
-long the rest is remembered."""
+"""Logins at the admin (docs/decisions/0071-logins.md): locks, what is told, what is kept."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from axes.attempts import get_cool_off_threshold
+from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
 from apps.core.clock import app_now
 
 # Logins are kept for so long.
 KEPT = timedelta(days=90)
+# Wrong passwords of one address under any names, in multiples of LOGIN_FAILURES.
+NAMES = 10
+
+
+class Handler(AxesDatabaseHandler):  # type: ignore[misc]
+    """Locks an address too that tries one name after the other: each try costs the hash of a
+    password, and a row."""
+
+    def is_locked(self, request: Any, credentials: Any = None) -> bool:
+        if super().is_locked(request, credentials):
+            return True
+        since = get_cool_off_threshold(request)
+        attempts = AccessAttempt.objects.filter(
+            ip_address=request.axes_ip_address, attempt_time__gte=since
+        )
+        failures = attempts.aggregate(all=Sum("failures_since_start"))["all"] or 0
+        return bool(failures >= NAMES * settings.AXES_FAILURE_LIMIT)
 
 
 def locked_out(_request: HttpRequest, _response: HttpResponse, _credentials: Any) -> HttpResponse:

@@ -70,6 +70,16 @@ def test_another_browser_does_not_help() -> None:
     assert log_in(HTTP_USER_AGENT="yet another").status_code == 429
 
 
+def test_one_name_after_the_other_locks_the_address_and_keeps_few_rows() -> None:
+    statuses = [log_in("wrong", f"name-{n}").status_code for n in range(60)]
+    assert statuses == [200] * 50 + [429] * 10
+    assert AccessAttempt.objects.count() == 50
+    assert log_in().status_code == 429
+    assert log_in(REMOTE_ADDR="192.0.2.1").status_code == 302
+    AccessAttempt.objects.update(attempt_time=app_now() - timedelta(seconds=901))
+    assert log_in().status_code == 302
+
+
 def test_forwarded_for_does_not_help() -> None:
     for n in range(5):
         log_in("wrong", HTTP_X_FORWARDED_FOR=f"192.0.2.{n}")
