@@ -19,6 +19,8 @@ app.conf.update(
     broker_url=settings.BROKER_URL,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A broker that answers "no memory left" while it hands out a message must not end the process.
+    broker_channel_error_retry=True,
     broker_transport_options={
         "visibility_timeout": 60,
         "socket_timeout": 5,

@@ -8,7 +8,8 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 
 import psycopg
@@ -43,18 +44,20 @@ Grant = Callable[[str, Resolved], Awaitable[Resolved]]
 class Doors:
     """What a drain needs of its worker.
 
-    mark_started  counts an attempt of (source id, mailbox row); returns the new count
+    mark_started  counts an attempt of (source id, mailbox row)
     flush         commits what has ended while the turn goes on; False: the lease is lost
     respond       answers the caller of an HTTP run; None: it has ended without an answer
     more          the oldest waiting HTTP runs of a source besides these rows, at most so many
     grant         the props of an owner's invocation with the credentials of its accounts
+    last_attempt  held by the run that is on its last attempt; there is one of them in a worker
     """
 
-    mark_started: Callable[[str, int], Awaitable[int]]
+    mark_started: Callable[[str, int], Awaitable[None]]
     flush: Callable[[Drained], Awaitable[bool]]
     respond: Callable[[uuid.UUID, Respond | None], None]
     more: Callable[[str, list[int], int], Awaitable[list[Row]]]
     grant: Grant
+    last_attempt: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 _CAUSES: dict[str, Cause] = {
@@ -146,10 +149,18 @@ class Drain:
         if broken is not None:
             return turn.drained([self._without_child(turn, r, "failed", broken) for r in rows])
         if self.held.lost > 0:
-            await self.count(rows[0])
-        if self.held.lost > 0 or (len(rows) == 1 and not self._wide(rows[0])):
+            return turn.drained([await self._carefully(turn, rows[0])])
+        if len(rows) == 1 and not self._wide(rows[0]):
             return turn.drained([await self._attempt(turn, rows[0])])
         return await self._several(turn, deque(rows))
+
+    async def _carefully(self, turn: Turn, row: Row) -> Finished:
+        """Counted before its child starts. A run that was under way at every death of a worker but
+        the last is suspect; two of them are never under way together, so that the one that takes
+        workers down is found, and the other is not blamed for having been there."""
+        async with self._doors.last_attempt if row.attempt == self._attempts - 1 else nullcontext():
+            await self.count(row)
+            return await self._attempt(turn, row)
 
     async def _several(self, turn: Turn, waiting: deque[Row]) -> Drained:
         """One after the other; HTTP runs of a source that allows it beside each other. What has
@@ -207,7 +218,7 @@ class Drain:
         return beside and len(running) < self.held.concurrency
 
     async def _attempt(self, turn: Turn, row: Row) -> Finished:
-        if row.attempt >= self._attempts + (row.id in self.counted):
+        if row.attempt >= self._attempts:
             finished = self._without_child(turn, row, "dead", self._worker_lost())
         else:
             finished = await self.one(turn, row)
@@ -216,9 +227,10 @@ class Drain:
         return finished
 
     async def count(self, row: Row) -> None:
-        """Count an attempt of this run in the database, before or while its child runs."""
+        """Count an attempt of this run in the database, before or while its child runs. The row
+        goes on telling how many there were before."""
         self.counted.add(row.id)
-        row.attempt = await self._doors.mark_started(self.held.source_id, row.id)
+        await self._doors.mark_started(self.held.source_id, row.id)
 
     def _prepare(self) -> tuple[Turn, RunError | None]:
         try:
@@ -276,7 +288,7 @@ class Drain:
 
     def _without_child(self, turn: Turn, row: Row, state: str, error: RunError) -> Finished:
         run = _begin(self.held.source_id, row)
-        run.state = state
+        run.state, run.attempt = state, row.attempt
         run.started_ms = run.ended_ms = int(time.time() * 1000)
         add_error(run, turn.origin, row.payload, error)
         if row.cause == "http":

@@ -85,11 +85,10 @@ class Holding:
         if entry is not None and (entry[0] is None or entry[0].held is held):
             await _cancelled(entry[1])
 
-    async def mark_started(self, source_id: str, row_id: int) -> int:
-        """Count an attempt of a run; returns the new count."""
+    async def mark_started(self, source_id: str, row_id: int) -> None:
+        """Count an attempt of a run."""
         async with self._leases as connection:
-            counts = await lease.mark_started(connection, [(source_id, row_id)])
-        return counts.get((source_id, row_id), 0)
+            await lease.mark_started(connection, [(source_id, row_id)])
 
     async def _count_long_runs(self) -> None:
         """A run that outlives a third of a lease may have begun before its worker dies (F6)."""

@@ -42,13 +42,14 @@ class Queue:
         """The sources whose owner must be told by `learn` before they can be chosen."""
         return list(self._strangers)
 
-    def learn(self, owners: Mapping[str, str]) -> None:
-        """Source → owner for the `strangers`; those that are not in it are gone and forgotten."""
+    def learn(self, asked: Iterable[str], owners: Mapping[str, str]) -> None:
+        """Source → owner for those of the `strangers` that were asked for; those of them that are
+        not in it are gone and forgotten. Others may have come while the answer was on its way."""
         self._owners.update(owners)
         while len(self._owners) > REMEMBERED:
             del self._owners[next(iter(self._owners))]
-        waiting, self._strangers = self._strangers, {}
-        for source_id in waiting:
+        for source_id in asked:
+            del self._strangers[source_id]
             if (owner := owners.get(source_id)) is not None:
                 self._stand(owner, source_id)
 

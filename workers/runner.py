@@ -217,7 +217,7 @@ class Runner:
             return []
         if strangers := self._queue.strangers():
             async with self._leases as connection:
-                self._queue.learn(await lease.owners(connection, strangers))
+                self._queue.learn(strangers, await lease.owners(connection, strangers))
         return self._queue.choose(free, self._holding.work)
 
     def _free(self) -> int:

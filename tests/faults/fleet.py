@@ -162,11 +162,20 @@ class Fleet:
             process.end()
             print(f"--- {process.name}\n{process.log}")
 
+    def assert_alive(self) -> None:
+        ended = [(p.name, p.popen.poll(), p.log) for p in self._processes]
+        assert [code for _, code, _ in ended] == [None] * len(ended), ended
+
     # --- what must hold -------------------------------------------------------------------------
 
     def settle(self, within_s: float = 30) -> None:
-        """Wait until everything is run, let go and published."""
-        until(self.world.is_quiet, within_s)
+        """Wait until everything is run, let go and published. What is left is printed."""
+        try:
+            until(self.world.is_quiet, within_s)
+        except AssertionError:
+            for table in ("actor", "mailbox", "fanout_due"):
+                print(table, *self.world.sql(f"SELECT to_jsonb(t) FROM {table} AS t"), sep="\n  ")
+            raise
 
     def more_runs(self, sources: list[str]) -> None:
         """Wait until each of these has run once more."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import signal
 import time
+import uuid
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from tests.faults.fleet import Fleet
@@ -25,6 +27,17 @@ def load(fleet: Fleet) -> list[str]:
     sources = fleet.world.sources(fleet.world.component(), SOURCES, interval=1)
     until(lambda: all(fleet.world.counts(source) for source in sources))
     return sources
+
+
+def message(queue: str) -> bytes:
+    """One without a task, as the broker keeps it: the consumer notes it before it looks inside."""
+    properties = {
+        "delivery_tag": uuid.uuid4().hex,
+        "delivery_info": {"exchange": queue, "routing_key": queue},
+        "body_encoding": "utf-8",
+    }
+    kept = {"content-type": "application/json", "content-encoding": "utf-8", "headers": {}}
+    return orjson.dumps({"body": "{}", **kept, "properties": properties})
 
 
 def rounds(count: int, every_s: float, hurt: Callable[[], object]) -> None:
@@ -62,13 +75,21 @@ def test_killed_and_started_again_five_times_under_load(fleet: Fleet, load: list
 
 
 def test_out_of_memory(fleet: Fleet, load: list[str]) -> None:
-    """15: nothing can be written to Redis; what is due is found without hints, and is stored."""
-    with fleet.redis() as client:
-        client.config_set("maxmemory", "1")
+    """15: nothing can be written to Redis; what is due is found without hints, and is stored.
+
+    Each process has just been handed a message, of which it cannot note that it has it.
+    """
+    with fleet.redis(database=1) as client:
+        with client.pipeline(transaction=True) as together:
+            for queue in ("tick", "runs", "runs"):
+                together.lpush(queue, message(queue))
+            together.config_set("maxmemory", "1")
+            together.execute()
         fleet.more_runs(load)
         fleet.more_runs(load)
         client.config_set("maxmemory", "0")
     end(fleet, load)
+    fleet.assert_alive()
 
 
 def test_down_for_good(fleet: Fleet, load: list[str]) -> None:

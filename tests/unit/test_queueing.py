@@ -10,7 +10,7 @@ def queue_of(share: int = 100, **lines: int) -> Queue:
     queue = Queue(share)
     ids = [f"{owner}{i}" for owner, count in lines.items() for i in range(count)]
     queue.offer(ids)
-    queue.learn({source_id: source_id[0] for source_id in ids})
+    queue.learn(queue.strangers(), {source_id: source_id[0] for source_id in ids})
     return queue
 
 
@@ -50,12 +50,24 @@ def test_a_source_that_is_gone_is_forgotten() -> None:
     queue.offer(["a0", "gone"])
     assert queue.strangers() == ["a0", "gone"]
     assert queue.choose(9, []) == []
-    queue.learn({"a0": "a"})
+    queue.learn(queue.strangers(), {"a0": "a"})
     assert (queue.strangers(), len(queue), queue.choose(9, [])) == ([], 1, ["a0"])
+
+
+def test_one_that_comes_while_owners_are_asked_for_is_asked_for_next() -> None:
+    queue = Queue(9)
+    queue.offer(["a0"])
+    asked = queue.strangers()
+    queue.offer(["b0"])
+    queue.learn(asked, {"a0": "a"})
+    assert (queue.strangers(), len(queue), queue.choose(9, [])) == (["b0"], 2, ["a0"])
 
 
 def test_so_many_owners_are_remembered() -> None:
     queue = Queue(9)
-    queue.learn({f"s{i}": "a" for i in range(REMEMBERED + 1)})
+    ids = [f"s{i}" for i in range(REMEMBERED + 1)]
+    queue.offer(ids)
+    queue.learn(ids, dict.fromkeys(ids, "a"))
+    queue.choose(len(ids), [])
     queue.offer(["s0", "s1"])
     assert queue.strangers() == ["s0"]
