@@ -9,7 +9,7 @@ import subprocess
 from tests.acceptance.developer import Developer
 from tests.acceptance.running import ROOT
 
-GOES_ON = re.compile("--follow")
+GOES_ON = re.compile("--follow|headwater dev")
 GUIDE = (ROOT / "docs/cli.md").read_text("utf-8")
 
 
@@ -23,7 +23,7 @@ def test_the_guide_is_typed_as_it_stands(developer: Developer) -> None:
         lines = block.replace("http://127.0.0.1:8000", developer.url)
         if GOES_ON.search(lines):
             with developer.follows(*shlex.split(lines)[1:], env=nobody) as following:
-                following.shows("20")
+                following.shows("\n")
                 assert following.interrupt() == 0
             continue
         ran = subprocess.run(

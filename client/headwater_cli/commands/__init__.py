@@ -5,7 +5,17 @@ from __future__ import annotations
 import click
 
 from headwater_cli import __version__
-from headwater_cli.commands import change, completion, deploy, events, listing, login
+from headwater_cli.commands import (
+    accounts,
+    change,
+    completion,
+    deploy,
+    dev,
+    events,
+    listing,
+    login,
+    subscribe,
+)
 
 
 @click.group(
@@ -17,6 +27,7 @@ def cli() -> None:
     """Deploy and watch the sources of a Headwater, over its REST API."""
 
 
-for module in (login, deploy, listing, events, change, completion):
+MODULES = (login, deploy, dev, listing, events, change, subscribe, accounts, completion)
+for module in MODULES:
     for command in module.COMMANDS:
         cli.add_command(command)
