@@ -232,6 +232,13 @@ def test_keys_are_revoked_here(page: Client) -> None:
     assert key.revoked_at is not None
 
 
+def test_scopes_of_keys_are_shown(page: Client) -> None:
+    key = accounts.create_key(User.objects.get(username="ada"), allowed=["read"])[0]
+    for where in (address(ApiKey), address(ApiKey, "change", key.id)):
+        html = get(page, where)
+        assert re.search(r">\s*read\s*<", html), where
+
+
 def test_users_are_made_and_changed_here(page: Client) -> None:
     password = "correct horse battery"
     data = {
