@@ -48,9 +48,10 @@ def one_client(address: str) -> str:
     return address if found is None else str(found)
 
 
-def login_address(request: HttpRequest) -> str:
-    """By which wrong passwords are counted."""
-    return one_client(str(request.META.get("REMOTE_ADDR", "")))
+def login_address(request: HttpRequest) -> str | None:
+    """By which wrong passwords are counted; None: who calls has no address."""
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    return None if _address(peer) is None else one_client(peer)
 
 
 def _address(text: str) -> Address | None:

@@ -62,6 +62,9 @@ def test_others_and_other_addresses_are_not_locked() -> None:
     lock(REMOTE_ADDR="2001:db8::1")
     assert log_in(REMOTE_ADDR="2001:db8::ffff").status_code == 429
     assert log_in(REMOTE_ADDR="2001:db8:0:1::1").status_code == 302
+    # Through a socket file, say.
+    lock(REMOTE_ADDR="")
+    assert log_in(REMOTE_ADDR="").status_code == 429
 
 
 def test_another_browser_does_not_help() -> None:

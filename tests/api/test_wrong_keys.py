@@ -122,6 +122,13 @@ def test_without_valkey_nobody_is_refused_or_kept_waiting(
             assert alice.get("/users/me").status_code == 200
 
 
+def test_a_web_process_without_valkey(caller: Api, start_edge: StartEdge, tmp_path: Path) -> None:
+    edge = start_edge(WRONG_KEYS="1", REDIS_URL=f"unix://{tmp_path}/none.sock")
+    assert statuses(edge, FEW) == [401] * FEW
+    right = {"authorization": f"Bearer {caller.key}"}
+    assert httpx.get(f"{edge.url}/v1/users/me", headers=right, timeout=30).status_code == 200
+
+
 def test_it_counts_again_when_valkey_is_back(
     counters: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
