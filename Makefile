@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run manage logs install dev lint format type imports test test-all fuzz conformance bench clean
+.PHONY: help run manage logs install dev lint format type imports test test-all fuzz audit conformance bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
-lint: $(VENV)/.installed-dev ## Style and mistakes (ruff)
+lint: $(VENV)/.installed-dev ## Style, mistakes, and what is dangerous (ruff, with the rules of bandit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
@@ -69,6 +69,9 @@ test-all: lint type imports ## The same and the slow tests
 
 fuzz: $(VENV)/.installed-dev ## An hour of random and of guided cases against what reads strangers' text (ARGS="--minutes 5 cron")
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: $(VENV)/.installed-dev ## The requirements against known vulnerabilities; says so where no advisories are in reach
+	$(BIN)/python -m tests.audit
 
 conformance: $(VENV)/.installed-dev ## Run all tests, and write docs/conformance.md: which test holds which rule
 	-$(PYTEST) $(PARALLEL) -q --junit-xml=build/tests.xml $(ARGS)

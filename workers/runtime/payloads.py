@@ -1,5 +1,5 @@
 """JSON of children: hostile text. Its rules, and why they are not those of an API body, are in
-docs/decisions/0070-strict-json.md."""
+docs/decisions/0081-strict-json.md."""
 
 from __future__ import annotations
 
