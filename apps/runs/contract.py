@@ -22,6 +22,7 @@ Level = Literal["info", "warn", "error"]
 # Names a caller sees in `error.name` (component specification 9 and 10).
 TIMEOUT = "Timeout"
 OUT_OF_MEMORY = "Out of Memory"
+OUT_OF_DISK = "Out of Disk"
 PAYLOAD_LIMIT = "Function Payload Limit Exceeded"
 NESTING_LIMIT = "JSON Nested Property Limit Exceeded"
 PROCESS_EXITED = "Process Exited"
@@ -97,7 +98,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one run. Seconds, bytes, levels (component specification 10)."""
+    """Bounds of one run. Seconds, bytes, levels (component specification 10).
+
+    scratch_bytes, scratch_files: of one file, and of all files in the child's own directory.
+    """
 
     wall_s: float = 300.0
     memory_bytes: int = 256 * 1024 * 1024
@@ -106,6 +110,7 @@ class Limits:
     store_bytes: int = 1024 * 1024
     log_line_bytes: int = 16 * 1024
     scratch_bytes: int = 512 * 1024 * 1024
+    scratch_files: int = 10_000
     nesting: int = 256
 
 

@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -140,6 +141,12 @@ class Broker:
         if self.alive and (pid in self.children or pid in self._running):
             self._send({"op": "kill", "pid": pid})
 
+    def look_at_open_files(self, children: Iterable[Child]) -> None:
+        """Asks what they hold open of files that they removed: `Child.held_bytes`, soon after."""
+        mine = [child.pid for child in children if self.children.get(child.pid) is child]
+        if self.alive and mine:
+            self._send({"op": "look", "pids": mine})
+
     async def close(self) -> None:
         """Ends the zygote, which ends its children first."""
         self._lost()
@@ -188,6 +195,10 @@ class Broker:
                 self._ready.set_exception(BrokerError(message["error"]))
             case "spawned":
                 self._spawned(message, fds)
+            case "held":
+                for key, held in message["bytes"].items():
+                    if (child := self.children.get(int(key))) is not None:
+                        child.held_bytes = held
             case "failed":
                 asked: asyncio.Future[Any] | None = self._tools.pop(message["id"], None)
                 if asked is None:

@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Final
 
-from apps.runs.contract import OUT_OF_MEMORY, PROCESS_EXITED, RunError
+from apps.runs.contract import OUT_OF_DISK, OUT_OF_MEMORY, PROCESS_EXITED, RunError
 
 _SIGNALS: Final = {number.value: number.name for number in signal.Signals}
 _HEAP_TRACE: Final = b"out of memory"
@@ -14,6 +14,11 @@ _HEAP_TRACE: Final = b"out of memory"
 
 RAN_OUT_OF_MEMORY: Final = RunError(
     OUT_OF_MEMORY, "the run used more memory than it may", code="out_of_memory"
+)
+RAN_OUT_OF_DISK: Final = RunError(
+    OUT_OF_DISK,
+    "the files of the run took more disk, or were more, than they may",
+    code="out_of_disk",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +104,10 @@ class Nursery:
         except OSError as error:
             raise BrokerError(f"the package set {name} cannot be opened: {error}") from error
         return held
+
+    def look_at_open_files(self, children: Iterable[Child]) -> None:
+        if self._broker is not None:
+            self._broker.look_at_open_files(children)
 
     def packages_of(self, code: Code) -> str | None:
         return None if code.packages is None else str(self._settings.packages / code.packages)

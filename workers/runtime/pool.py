@@ -56,7 +56,7 @@ class Runtime:
         self._idle: dict[_Key, list[Child]] = {}
         self._idle_since: OrderedDict[Child, float] = OrderedDict()
         self._keys: dict[Child, _Key] = {}
-        self._watchdog = Watchdog()
+        self._watchdog = Watchdog(self._nursery.look_at_open_files)
         self._taken = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,6 +69,7 @@ class Runtime:
         await self._nursery.start()
         self._background(self._sweep())
         self._background(self._watchdog.loop())
+        self._background(self._watchdog.disk_loop())
 
     async def close(self) -> None:
         """Ends every child; runs that are under way end with an error."""

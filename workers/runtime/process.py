@@ -28,7 +28,7 @@ from apps.runs.contract import (
     Outcome,
     RunError,
 )
-from workers.runtime.endings import RAN_OUT_OF_MEMORY, ran_out_of_memory, why_it_ended
+from workers.runtime.endings import ran_out_of_memory, why_it_ended
 from workers.runtime.frames import Decoder, Violation, invoke_frame, load_frame, options_frame
 from workers.runtime.gather import Asked, Gather
 from workers.runtime.outgoing import Outgoing
@@ -63,7 +63,7 @@ class Child:
         self.code = code
         self.pid = spawned.pid
         self.run_dir = spawned.run_dir
-        self.base_anon = 0
+        self.base_anon = self.held_bytes = 0
         self.runs = 0
         self.fit = True
         self.description: Description | None = None
@@ -184,9 +184,9 @@ class Child:
             self._killed = True
             self._kill(self.pid)
 
-    def run_out_of_memory(self) -> None:
+    def run_out_of(self, error: RunError) -> None:
         """Called by the watchdog."""
-        self._end(RAN_OUT_OF_MEMORY)
+        self._end(error)
 
     def _end(self, error: RunError | None) -> None:
         """Kills the child; the current call ends, with `error` if given, when it is gone."""

@@ -7,11 +7,11 @@ the worker's end of the control socket closes (design F5). Single-threaded: a fo
 that another thread holds, and PR_SET_PDEATHSIG follows the forking thread.
 
 Control messages are JSON, one a packet:
-  to it     spawn {id, dir, language, memory, scratch, reads}    kill {pid}
+  to it     spawn {id, dir, language, memory, scratch, reads}    kill {pid}    look {pids}
             tool {id, dir, language, memory, scratch, reads, network, argv, env}
   from it   ready {anon, wall} or refused {error}; spawned {id, pid, dir} with the descriptors
             protocol (one, or read and write; none for a tool), stdout, stderr; failed {id, error};
-            exit {pid, status}
+            exit {pid, status}; held {bytes: {pid: of files that it removed and holds open}}
 
 A tool is Deno, or pip in this very process, with other arguments than a component's: it reads code
 or unpacks packages and runs neither. `network`: null for none, else the one address and
@@ -39,6 +39,7 @@ from typing import Any
 _HERE = Path(__file__).resolve().parent
 sys.path.insert(0, sys.argv[1])
 from workers.runtime import identity  # noqa: E402
+from workers.runtime.disk import held_bytes  # noqa: E402
 from workers.runtime.egress import Only, Policy, Supervisor, name_servers  # noqa: E402
 from workers.runtime.names import Routes  # noqa: E402
 from workers.runtime.probe import probe  # noqa: E402
@@ -121,6 +122,9 @@ class Zygote:
                 self.spawn(message)
             except OSError as error:
                 self.say({"ev": "failed", "id": message["id"], "error": str(error)})
+        elif message["op"] == "look":
+            held = {pid: held_bytes(pid) for pid in message["pids"] if pid in self.pidfds}
+            self.say({"ev": "held", "bytes": held})
         else:
             self.kill(message["pid"])
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypedDict
 
-from apps.runs.contract import PROCESS_EXITED, Limits
+from apps.runs.contract import OUT_OF_DISK, PROCESS_EXITED, Limits
 from workers.runtime.attacks.model import WELL, Attack
 
 _MIB: Final = 1 << 20
+
+
+class _Disk(TypedDict):
+    ends: tuple[str, ...]
+    limits: Limits
+    lifted: Limits
+    full: dict[str, int]
+    bounded: dict[str, int]
+
+
+_DISK: Final[_Disk] = {
+    "ends": (OUT_OF_DISK,),
+    "limits": Limits(wall_s=60, scratch_bytes=48 * _MIB, scratch_files=1000),
+    "lifted": Limits(wall_s=60, scratch_bytes=1024 * _MIB),
+    "full": {"mib": 1024, "files": 100_000, "seconds": 60},
+    "bounded": {"mib": 128, "files": 3000, "seconds": 1},
+}
 
 FILES: Final = (
     Attack(
@@ -153,5 +170,98 @@ await attempt("truncate", () => {
         lifted=Limits(wall_s=60, scratch_bytes=2048 * _MIB),
         full={"bytes": 1 << 30},
         bounded={"bytes": 1 << 30},
+    ),
+    Attack(
+        "many-big-files",
+        "fill the disk with files each of which is small enough",
+        by="worker",
+        python="""
+for number in range(event["mib"] // 16):
+    Path(f"file{number}").write_bytes(bytes(16 << 20))
+time.sleep(event["seconds"])
+attempt("fill", lambda: f"{event['mib']} MiB")
+""",
+        javascript="""
+const data = new Uint8Array(16 << 20);
+for (let number = 0; number < event.mib / 16; number++) {
+  Deno.writeFileSync(`${process.env.TMPDIR}/../code/file${number}`, data);
+}
+await new Promise((done) => setTimeout(done, event.seconds * 1000));
+await attempt("fill", () => `${event.mib} MiB`);
+""",
+        **_DISK,
+    ),
+    Attack(
+        "removed-files",
+        "fill the disk with files that no directory lists",
+        by="worker",
+        python="""
+kept = []
+for number in range(event["mib"] // 16):
+    kept.append(open("file", "wb"))
+    os.unlink("file")
+    kept[-1].write(bytes(16 << 20))
+    kept[-1].flush()
+time.sleep(event["seconds"])
+attempt("fill", lambda: f"{event['mib']} MiB")
+""",
+        javascript="""
+const data = new Uint8Array(16 << 20);
+const kept = [];
+for (let number = 0; number < event.mib / 16; number++) {
+  const file = Deno.openSync(process.env.TMPDIR + "/file", {write: true, create: true});
+  Deno.removeSync(process.env.TMPDIR + "/file");
+  file.writeSync(data);
+  kept.push(file);
+}
+await new Promise((done) => setTimeout(done, event.seconds * 1000));
+await attempt("fill", () => `${event.mib} MiB, ${kept.length}`);
+""",
+        **_DISK,
+    ),
+    Attack(
+        "many-files",
+        "use the file system up with empty files",
+        by="worker",
+        python="""
+for number in range(event["files"]):
+    if number % 1000 == 0:
+        os.makedirs(f"folder{number}", exist_ok=True)
+    open(f"folder{number - number % 1000}/{number}", "w").close()
+time.sleep(event["seconds"])
+attempt("make", lambda: f"{event['files']} files")
+""",
+        javascript="""
+for (let number = 0; number < event.files; number++) {
+  const folder = `${process.env.TMPDIR}/folder${number - number % 1000}`;
+  if (number % 1000 === 0) Deno.mkdirSync(folder);
+  Deno.writeTextFileSync(`${folder}/${number}`, "");
+}
+await new Promise((done) => setTimeout(done, event.seconds * 1000));
+await attempt("make", () => `${event.files} files`);
+""",
+        **_DISK,
+    ),
+    Attack(
+        "hidden-files",
+        "write where nobody can look: in folders that cannot be read, and too deep ones",
+        by="worker",
+        python="""
+os.mkdir("folder", 0o300)
+Path("folder/file").write_bytes(bytes(1 << 20))
+for number in range(event["deep"]):
+    os.mkdir("deeper")
+    os.chdir("deeper")
+time.sleep(event["seconds"])
+attempt("hide", lambda: f"{event['deep']} levels")
+""",
+        javascript="""
+let folder = process.env.TMPDIR;
+for (let number = 0; number < event.deep; number++) Deno.mkdirSync(folder += "/d");
+await new Promise((done) => setTimeout(done, event.seconds * 1000));
+await attempt("hide", () => `${event.deep} levels`);
+""",
+        ends=(OUT_OF_DISK,),
+        full={"deep": 1200, "seconds": 60},
     ),
 )
