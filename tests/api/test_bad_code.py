@@ -165,6 +165,30 @@ REFUSED: dict[str, dict[str, Case]] = {
             javascript(before="import('http://example.org/x.js');"), "bad_import", "http://exa",
         ),
     },
+    "half a surrogate pair in an import": {
+        "python": (python(f"{RUN}    requires = ['\\ud800']"), "bad_import", "requires"),
+        "javascript": (javascript(before="require('\\ud800');"), "bad_import", "cannot import"),
+    },
+    "NUL in an import": {
+        "python": (python(f"{RUN}    requires = ['a\\0b']"), "bad_import", "requires"),
+        "javascript": (javascript(before="require('a\\0b');"), "bad_import", "cannot import"),
+    },
+    "half a surrogate pair in an error": {
+        "python": (python(before="raise OSError('\\ud800 lost')"), "load_failed", "lost"),
+        "javascript": (javascript(before="throw Error('\\ud800 lost');"), "load_failed", "lost"),
+    },
+    "NUL in a name": {
+        "python": (python(name="'a\\0b'"), "load_failed", "NUL"),
+        "javascript": (javascript("name: 'a\\0b', run() {}"), "load_failed", "NUL"),
+    },
+    "NUL in a label": {
+        "python": (python(f"{RUN}    x = StringProp(label='\\0')"), "invalid_parameter", "props.x"),
+        "javascript": (
+            javascript("props: { x: { type: 'string', label: '\\0' } }, run() {}"),
+            "invalid_parameter",
+            "props.x",
+        ),
+    },
     "native add-on": {
         "javascript": (
             javascript(before="require('native');"), "package_refused", "native/build/x.node",

@@ -225,6 +225,10 @@ _PATHS = st.lists(
 @given(ANY | _PATHS)
 @example("a" * 300)
 @example("\ud800")
+@example("../a")
+@example("a/../../b")
+@example("a/node_modules/b")
+@example("a//b")
 def test_any_path_stays_inside_or_is_refused(path: str) -> None:
     try:
         check_path(path)

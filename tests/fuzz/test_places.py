@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
+from apps.api import proxies
+from apps.core import names
 from apps.core.addresses import BadUrl, Policy, Target, parse_entry, unwrap
 from tests.fuzz.texts import ANY
 from workers.runtime import egress
+from workers.runtime import names as settled
 
 _WORDS = st.sampled_from(
     [
@@ -84,6 +88,7 @@ URLS = st.lists(_WORDS | st.text(max_size=3), max_size=8).map("".join)
 @example("http://0x7f.1")
 @example("http://exam\u200bple.com")
 @example("http://a;b@c/")
+@example("http://:@example.com/")
 def test_a_url_that_passes_has_one_reading(text: str) -> None:
     """The client dials what was checked: yarl takes it apart as we do, and no resolver would take
     the host for a number that was not seen as one."""
@@ -92,6 +97,8 @@ def test_a_url_that_passes_has_one_reading(text: str) -> None:
     except BadUrl as refused:
         str(refused).encode()
         return
+    assert urlsplit(text).username is None
+    assert urlsplit(text).password is None
     whole = f"{target.scheme}://{target.authority}{target.path}"
     assert whole.isascii()
     dialled = URL(whole, encoded=True)
@@ -218,3 +225,41 @@ def test_any_text_is_an_entry_for_both_or_for_none(text: str) -> None:
         assert port is None or (0 < port < 65536 and text.strip().endswith(f":{port}"))
         written = f"[{network}]" + ("" if port is None else f":{port}")
         assert parse_entry(written) == found
+
+
+@given(ANY | st.text("abc.=:[]0123456789 /-", max_size=30))
+@example("a=10.0.0.1:80")
+@example("A.=[::1]:80")
+@example("=10.0.0.1")
+@example("a=10.0.0.0/8")
+def test_any_text_is_a_settled_name_for_both_or_for_none(text: str) -> None:
+    ours, theirs = _entry(names.parse, text), _entry(settled.parse, text)
+    assert (ours is None) == (theirs is None)
+    if ours is not None:
+        host, address, port = ours
+        assert (theirs.host, theirs.address, theirs.port) == ours
+        written = f"{host}=[{address}]" + ("" if port is None else f":{port}")
+        assert names.parse(written) == ours
+
+
+_PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
+_OWN = st.sampled_from(["10.0.0.1", "10.9.9.9:80", "[fd00::1]:80", "fd00::2", "::ffff:10.0.0.1"])
+_FOREIGN = st.ip_addresses().filter(
+    lambda address: not any(unwrap(address) in network for network in _PROXIES)
+)
+
+
+@given(ANY | st.text("10.9,fd: []", max_size=40), _FOREIGN, st.lists(_OWN, min_size=1, max_size=4))
+@example("10.0.0.1", ipaddress.ip_address("192.0.2.1"), ["10.0.0.1"])
+@example("1.1.1.1, 10.0.0.1", ipaddress.ip_address("::ffff:8.8.8.8"), ["10.0.0.1", "fd00::2"])
+def test_whatever_a_client_says_of_itself_the_proxies_tell_who_it_is(
+    said: str, client: Any, chain: list[str]
+) -> None:
+    *written, peer = chain
+    told = ", ".join([said, str(client), *written]).encode("latin-1", "replace")
+    headers = [(b"x-forwarded-for", told)]
+    real = str(getattr(client, "ipv4_mapped", None) or client)
+    assert proxies.client_address(peer, headers, _PROXIES) == real
+    assert proxies.client_address(str(client), headers, _PROXIES) == real
+    assert proxies.client_address(peer, headers, []) == peer
+    assert proxies.one_client(proxies.one_client(real)) == proxies.one_client(real)
