@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from apps.sources.schedule import (
     parse_zone,
     slots_passed,
 )
+from apps.subscriptions.retries import asked_wait, wait_after
 from tests.fuzz.texts import ANY, VALUES
 
 RANGES = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)]
@@ -224,3 +226,56 @@ def test_any_value_is_an_interval_or_400(value: Any) -> None:
         assert not good
     else:
         assert good
+
+
+_DATES = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "Mon",
+                ",",
+                " ",
+                "01",
+                "Jan",
+                "Feb 31",
+                "2026",
+                "9999",
+                "0001",
+                "00:00:00",
+                "24:61:61",
+            ),
+            *(
+                "GMT",
+                "+0000",
+                "-2359",
+                "+9999",
+                "-99999",
+                ":",
+                "-",
+                ".",
+                "1e9",
+                "Tue,",
+                "12.30",
+                "é",
+            ),
+        ]
+    )
+    | st.text(max_size=2),
+    max_size=9,
+).map(" ".join)
+
+
+@given(st.none() | ANY | _DATES | st.datetimes().map(format_datetime) | st.integers(0).map(str))
+@example("Fri, 31 Dec 9999 23:59:59 -2359")
+@example("Mon, 01 Jan 0001 00:00:00 +2359")
+@example("9" * 5000)
+@example("\u0663")
+def test_any_retry_after_of_a_receiver_is_a_wait(text: str | None) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    asked = asked_wait(text, now)
+    assert 0 <= asked < 1e12
+    waited = wait_after(1, text, now)
+    assert waited is not None
+    assert 5 <= waited <= 115_200
+    if text and text.isascii() and text.isdigit() and len(text) < 12:
+        assert asked == int(text)
