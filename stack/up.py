@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 
@@ -113,7 +113,10 @@ class Stack:
         await self._until(self._web_answers)
         await self._until_workers_listen()
         if news:
-            await self._manage("bootstrap", "--wait", "60", doing="loading the built-in components")
+            loading = self._manage(
+                "bootstrap", "--wait", "60", doing="loading the built-in components"
+            )
+            await self._unless_hopeless(loading)
         say(f"logs: {self.places.log}; key: {self.places.data / 'api_key'}")
         say(f"ready: {self.options.url}")
 
@@ -242,14 +245,27 @@ class Stack:
             self._fail_if_hopeless()
             await asyncio.sleep(0.05)
 
-    def _fail_if_hopeless(self) -> None:
+    async def _unless_hopeless(self, work: Coroutine[None, None, object]) -> None:
+        task = asyncio.create_task(work)
+        while not task.done():
+            await asyncio.wait({task}, timeout=0.25)
+            try:
+                self._fail_if_hopeless(late=False)
+            except StackError:
+                task.cancel()
+                await asyncio.wait({task})
+                raise
+        task.result()
+
+    def _fail_if_hopeless(self, *, late: bool = True) -> None:
+        """Raises StackError; `late`: also when the start takes too long."""
         for child in self.children:
             if child.deaths >= HOPELESS_DEATHS:
                 raise StackError(
                     f"{child.program.name} does not start: {child.last_line()}"
                     f" (log: {child.program.log})"
                 )
-        if time.monotonic() > self._deadline:
+        if late and time.monotonic() > self._deadline:
             raise StackError(f"not ready after {START_S:g} s; see the logs in {self.places.log}")
 
 

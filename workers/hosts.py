@@ -67,7 +67,8 @@ class RunnerHost:
                 " %s (SANDBOX=unsafe runs components without it)",
                 error,
             )
-            os.kill(os.getpid(), signal.SIGTERM)
+            logging.shutdown()
+            os._exit(os.EX_UNAVAILABLE)  # nothing has begun that could be finished
         except BaseException:
             # Without its runner the process would be alive and deaf: whoever watches it restarts.
             logger.critical("the runner has ended, and with it this process", exc_info=True)

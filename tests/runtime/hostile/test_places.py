@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.api.management.commands import sandbox_check
+from tests.acceptance.running import OF_THE_TESTS, free_port
 from workers.runtime.attacks import CATALOGUE
 from workers.runtime.attacks.model import Attack
 
@@ -118,12 +119,32 @@ def test_a_worker_without_a_wall_refuses_to_start(
 ) -> None:
     given = {**server_environment, "DJANGO_SETTINGS_MODULE": "config.settings"}
     done = run_in(["--without", LANDLOCK], data, sys.executable, "-c", WORKER, **given)
-    assert done.returncode == -15, done
+    assert done.returncode == os.EX_UNAVAILABLE, done
     told = [line for line in done.stderr.splitlines() if "refuses to start" in line]
     assert len(told) == 1, done.stderr
     assert "Landlock is missing" in told[0]
     assert "SANDBOX=unsafe" in told[0]
     assert "Traceback" not in done.stderr
+
+
+@as_root
+@pytest.mark.slow
+def test_a_stack_whose_workers_refuse_says_why_and_ends(data: Path) -> None:
+    environment = {name: text for name, text in os.environ.items() if name not in OF_THE_TESTS}
+    environment |= {"HEADWATER_DATA": str(data), "PORT": str(free_port()), "WORKERS": "1"}
+    done = subprocess.run(
+        [sys.executable, PLACE, "--without", LANDLOCK, "--", sys.executable, "-m", "stack", "run"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 1, done
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "worker1 does not start" in error
+    assert "Landlock is missing" in error
+    assert "ready:" not in done.stdout
 
 
 def test_what_gets_through_is_told(monkeypatch: pytest.MonkeyPatch, settings, tmp_path) -> None:
