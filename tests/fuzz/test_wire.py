@@ -158,6 +158,12 @@ def _depth(value: Any) -> int:
     return deepest
 
 
+def _finite(text: str) -> float:
+    if float(text) in (float("inf"), float("-inf")):
+        raise ValueError(text)
+    return float(text)
+
+
 def _constant(name: str) -> None:
     raise ValueError(name)
 
@@ -168,6 +174,7 @@ def _constant(name: str) -> None:
 @example(b'"' + b"[" * 300 + b'"')
 @example(b"1" * 5000)
 @example(b"[1e999]")
+@example(b'"Infinity"')
 @example(b'["\\ud800", 1e999]')
 @example(b"1" * 309)
 @example(b"9" * 308)
@@ -176,9 +183,9 @@ def test_a_payload_passes_exactly_when_the_json_module_reads_it(part: bytes) -> 
     limits = Limits()
     try:
         value = json.loads(
-            part.decode(), parse_constant=_constant, parse_int=float, parse_float=float
+            part.decode(), parse_constant=_constant, parse_int=_finite, parse_float=_finite
         )
-        good = _depth(value) <= limits.nesting and "Infinity" not in json.dumps(value)
+        good = _depth(value) <= limits.nesting
     except (ValueError, RecursionError):
         good = False
     try:
