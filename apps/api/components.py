@@ -24,6 +24,8 @@ from apps.runs.models import Operation
 # Words that are routes of their own and never a key.
 RESERVED = ("registry", "search", "dry_run")
 LANGUAGES = ("python", "javascript")
+# The code is all there is.
+NO_TREE: tuple[str, dict[str, str]] = ("", {})
 
 
 def fields_of(component: Component) -> dict[str, Any]:
@@ -45,15 +47,38 @@ def fields_of(component: Component) -> dict[str, Any]:
     }
 
 
-def start_describing(user: User, params: Params) -> Operation:
+def start_describing(
+    user: User, params: Params, tree: tuple[str, dict[str, str]] = NO_TREE
+) -> Operation:
     """Queue the loading of `component_code`, beside which a URL is provenance and not fetched, or
-    of what `component_url` leads to."""
+    of what `component_url` leads to. `tree`: of `tree_of`."""
     url = params.text("component_url", max_bytes=2048)
     code = params.text("component_code")
     language = language_of(params)
     if code is None:
         return describing.start_fetch(user, url or "", language)
-    return describing.start_create(user, code=code, language=language, component_url=url)
+    entry, files = tree
+    return describing.start_create(
+        user, code=code, language=language, component_url=url, entry=entry, files=files
+    )
+
+
+def tree_of(params: Params) -> tuple[str, dict[str, str]]:
+    """`component_entry`, the path of `component_code` among `component_files`: path → text, what it
+    imports by relative paths. 400 where they cannot be laid out."""
+    entry, files = params.text("component_entry"), params.object("component_files")
+    if entry is None and files is None:
+        return NO_TREE
+    if not params.given("component_code"):
+        raise missing("component_code")
+    if not entry:
+        raise missing("component_entry")
+    texts = files or {}
+    for path, text in texts.items():
+        if not isinstance(text, str):
+            raise errors.invalid("component_files", f"component_files: {path[:80]!r} is no text")
+    services.check_files(entry, texts, "component_entry" if files is None else "component_files")
+    return entry, texts
 
 
 def language_of(params: Params) -> str | None:
@@ -89,7 +114,7 @@ class Components(ApiView):
         params, selection = self.params(), self.selection()
         if not (params.given("component_code") or params.given("component_url")):
             raise missing("component_code", "component_url")
-        operation = start_describing(self.user, params)
+        operation = start_describing(self.user, params, tree_of(params))
         return Deferred(
             operation.id,
             settings.LOAD_WAIT_SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import NoReturn
@@ -20,6 +21,10 @@ def main() -> NoReturn:
 
 
 def run() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding has not is shown in another way, and is no error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name=NAME, standalone_mode=False)
     except Failure as failure:
@@ -38,6 +43,8 @@ def run() -> int:
         # Nothing shall complain at the end of the process.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UnicodeEncodeError:
+        return _say("what was given is not UTF-8", USAGE)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _say(f"{place}{error.strerror or error}", NOT_DONE)

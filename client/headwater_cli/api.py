@@ -37,14 +37,17 @@ class Api:
 
     def __init__(self, site: Site, timeout: httpx.Timeout = PATIENCE) -> None:
         self.url = site.url
-        self._client = httpx.Client(
-            base_url=f"{site.url}/v1/",
-            headers={
-                "Authorization": f"Bearer {site.key}",
-                "User-Agent": f"headwater-cli/{__version__}",
-            },
-            timeout=timeout,
-        )
+        headers = {
+            "Authorization": f"Bearer {site.key}",
+            "User-Agent": f"headwater-cli/{__version__}",
+        }
+        try:
+            self._client = httpx.Client(
+                base_url=f"{site.url}/v1/", headers=headers, timeout=timeout
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            # Of the address, or of a proxy that the environment names.
+            raise NoAccess(f"cannot reach Headwater at {site.url}: {error}") from None
 
     def __enter__(self) -> Api:
         return self

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-import httpx
-
 from headwater_cli.api import Api, Resource
 from headwater_cli.deploying import Target, existing, name_for, place
 from headwater_cli.failures import Failure, NoAccess, Refused
@@ -61,14 +59,18 @@ class Session:
     def run(self, *, keep: bool) -> None:
         """Until a signal comes, or nothing can go on (raises Failure)."""
         for number in SIGNALS:
-            signal.signal(number, self._stop)
+            # What is ignored was meant so: by nohup, or a shell for what it runs in the background.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
         with self._connect() as api:
             try:
                 while not self._stopped.is_set():
                     self._step(api)
                     self._stopped.wait(LOOK_SECONDS)
-            finally:
+            except Failure:
                 self._end(api, keep=keep)
+                raise
+            self._end(api, keep=keep)
         if self._failure is not None:
             raise self._failure
 
@@ -124,9 +126,9 @@ class Session:
                     self._show(event)
         except ReaderGone:
             self._stopped.set()
-        except (Failure, httpx.HTTPError) as failure:
+        except Failure as failure:
             if not self._stopped.is_set():
-                self._failure = failure if isinstance(failure, Failure) else NoAccess(str(failure))
+                self._failure = failure
                 self._stopped.set()
 
     def _end(self, api: Api, *, keep: bool) -> None:

@@ -44,19 +44,19 @@ def follow(
 ) -> Iterator[Resource]:
     """Events of the channel (`*`: of all) after the event `after`, without end.
 
-    What passes is told to `notice`; what does not is raised: nobody answers the first time, a key
-    that is no longer taken, a source that is gone.
+    What passes is told to `notice`, a lost connection too: whoever follows has met the platform
+    before. What does not is raised: a key that is no longer taken, a source that is gone.
     """
-    wait, met = 1.0, False
+    wait = 1.0
     while True:
         try:
             response = api.stream(
                 f"sources/{source_id}/sse", {"event_name": channel}, {"Last-Event-ID": after}
             )
             with closing(response):
-                if met and wait > 1:
+                if wait > 1:
                     notice("connected again")
-                wait, met = 1.0, True
+                wait = 1.0
                 for sse in EventSource(response).iter_sse():
                     # A comment looks like an empty event.
                     if sse.data:
@@ -64,15 +64,13 @@ def follow(
                         after = event["id"]
                         yield event
         except Refused as refused:
-            if refused.status == 404 and met:
+            if refused.status == 404:
                 raise Failure("the source is gone") from None
             if refused.status not in PASSING:
                 raise
             notice(f"{refused}; trying again")
             wait = max(wait, refused.wait)
         except (NoAccess, SSEError, httpx.HTTPError) as error:
-            if not met:
-                raise
             notice(f"the connection is lost ({str(error) or type(error).__name__}); trying again")
         # Also after an end in form: of a server that stops, or of a reader that was too slow.
         time.sleep(wait)

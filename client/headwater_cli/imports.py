@@ -19,10 +19,11 @@ Seen = dict[Path, tuple[int, int, int] | None]
 
 
 def tree(entry: Path) -> list[Path]:
-    """The file and what it imports, first found first. Of an import that is not there, every place
-    where it would be looked for."""
-    found = {entry: None}
-    waiting = [entry]
+    """The file itself, then what it imports, by absolute paths, first found first.
+
+    Of an import that is not there, every place where it would be looked for."""
+    found = {entry.resolve(): None}
+    waiting = list(found)
     while waiting and len(found) < MOST:
         importer = waiting.pop()
         for places in _imports(importer):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from headwater_cli.failures import Failure, Refused
+from headwater_cli.imports import tree
 from headwater_cli.sources import is_file
 
 
@@ -26,7 +27,8 @@ def placed(what: str) -> Iterator[None]:
         yield
     except Refused as refused:
         line, column = refused.details.get("line"), refused.details.get("column")
-        if not is_file(what) or not isinstance(line, int):
+        # With other files beside it, the line may be one of theirs.
+        if not is_file(what) or not isinstance(line, int) or len(tree(Path(what))) > 1:
             raise
         # The prefix and the line that the API put around the message stand in front of it now.
         said = str(refused).removeprefix("component_code: ").removesuffix(f" (line {line})")

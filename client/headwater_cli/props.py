@@ -55,7 +55,10 @@ def duration(text: str) -> int:
 
 def parse_json(text: str) -> Any:
     """As the API reads it: no NaN. Raises ValueError."""
-    return json.loads(text, parse_constant=_no_constant)
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def configured(given: Given, props: Sequence[Prop]) -> dict[str, Any]:

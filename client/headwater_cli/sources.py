@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 from headwater_cli.api import Api, Resource, segment
 from headwater_cli.failures import Failure, Refused
+from headwater_cli.imports import tree
 
 MINE = "users/me/sources"
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -88,12 +90,27 @@ def saved_component(api: Api, what: str) -> Resource:
 
 
 def code_of(path: Path) -> dict[str, Any]:
-    """The parameters that carry a file's code. Raises Failure: unreadable, or no component's."""
+    """The parameters that carry a file's code, and what it imports by relative paths. Raises
+    Failure: unreadable, or no component's."""
     language = LANGUAGES.get(path.suffix)
     if language is None:
         raise Failure(f"{path}: a component's file ends in {', '.join(LANGUAGES)}")
+    code = _text(path)
+    beside = [one for one in tree(path)[1:] if one.is_file()]
+    if not beside:
+        return {"component_code": code, "language": language}
+    whole = path.resolve()
+    top = Path(os.path.commonpath([one.parent for one in (whole, *beside)]))
+    return {
+        "component_code": code,
+        "language": language,
+        "component_entry": whole.relative_to(top).as_posix(),
+        "component_files": {one.relative_to(top).as_posix(): _text(one) for one in beside},
+    }
+
+
+def _text(path: Path) -> str:
     try:
-        code = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Failure(f"{path} is not UTF-8") from None
-    return {"component_code": code, "language": language}

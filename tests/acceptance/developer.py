@@ -95,13 +95,15 @@ class Developer:
                 shlex.split(reader), stdin=subprocess.PIPE, stdout=file, start_new_session=True
             )
             process = subprocess.Popen(
-                [COMMAND, *words], cwd=self.folder, env=self.with_(env or {}),
+                # As in the foreground of a terminal, wherever the tests themselves run.
+                ["env", "--default-signal=INT,HUP", COMMAND, *words],
+                cwd=self.folder, env=self.with_(env or {}),
                 stdin=subprocess.DEVNULL, stdout=pipe.stdin, stderr=file, text=True,
             )  # fmt: skip
             assert pipe.stdin is not None
             pipe.stdin.close()
         try:
-            yield Following(process, out)
+            yield Following(process, pipe, out)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -110,8 +112,13 @@ class Developer:
 
 
 class Following:
-    def __init__(self, process: subprocess.Popen[str], out: Path) -> None:
+    """`reader` is what the command writes to."""
+
+    def __init__(
+        self, process: subprocess.Popen[str], reader: subprocess.Popen[bytes], out: Path
+    ) -> None:
         self.process = process
+        self.reader = reader
         self._out = out
 
     @property

@@ -161,13 +161,16 @@ NOWHERE = {"HEADWATER_URL": "http://127.0.0.1:1"}
         pytest.param(["deploy", "x", "--every", "soon"], 2, "Invalid value", id="time"),
         pytest.param(["deploy", "x", "--props-file", "-"], 2, "--props-file is not", id="json"),
         pytest.param(["deploy", "schedule-tick", "-p", "x"], 2, "--prop takes NAME=", id="pair"),
+        pytest.param(["deploy", "schedule-tick", "-p", "x=\udcff"], 2, "what was given", id="utf8"),
+        pytest.param(["describe", "\udcff"], 2, "what was given is not UTF-8", id="utf8 slug"),
+        pytest.param(["login", "http://a b"], 3, "cannot reach Headwater at", id="space"),
         pytest.param(["login", "ftp://x"], 2, "Invalid value for URL", id="address"),
     ],
 )
 def test_each_failure_is_one_line_and_a_code(
     developer: Developer, words: list[str], code: int, line: str
 ) -> None:
-    assert developer.refused(*words, code=code).startswith(line)
+    assert developer.refused(*words, code=code, given="[key]").startswith(line)
 
 
 def test_who_is_not_there_or_not_let_in(developer: Developer) -> None:

@@ -85,3 +85,21 @@ def test_what_it_cannot_begin_with(developer: Developer) -> None:
     developer.writes("fine.py", WORKED_ON.format(name="Fine", version="one"))
     nowhere = {"HEADWATER_URL": "http://127.0.0.1:1"}
     assert "cannot reach" in developer.refused("dev", "fine.py", code=3, env=nowhere)
+
+
+def test_what_it_imports_goes_along_and_is_looked_at(developer: Developer) -> None:
+    entry = """
+        import { word } from "../common/words";
+        export default { name: "Split", run() { this.$emit({ word }, { summary: word }); } };
+    """
+    developer.writes("split/sources/entry.ts", entry)
+    developer.writes("split/common/words.ts", "export const word: string = 'first';")
+    with developer.follows("dev", "split/sources/entry.ts") as working:
+        working.shows("deployed 'Split dev'")
+        developer.types("run", "split-dev")
+        working.shows('{"word":"first"}')
+        developer.writes("split/common/words.ts", "export const word: string = 'second';")
+        working.shows("deployed split/sources/entry.ts again")
+        developer.types("run", "split-dev")
+        working.shows('{"word":"second"}')
+        assert working.interrupt() == 0

@@ -130,6 +130,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(developer: Developer, noisy: 
     run(developer, noisy, n=1)
     ends(developer, noisy, 1)
     with developer.follows("logs", noisy, "-f", reader="head -n 1") as following:
+        assert following.reader.wait(60) == 0
         run(developer, noisy, n=2)
         assert following.process.wait(60) == 0
         assert following.text.endswith("run begins (manual)\n")

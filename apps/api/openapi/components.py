@@ -21,17 +21,8 @@ from apps.api.openapi.parts import (
     single,
     text,
 )
+from apps.api.openapi.saved_code import CODE, CODE_BODY, TREE_BODY
 
-CODE = (
-    "from headwater import Source, Timer\n\n\n"
-    "class Hello(Source):\n"
-    '    name = "Hello"\n'
-    '    key = "hello"\n'
-    '    version = "0.0.1"\n'
-    "    timer = Timer(interval_seconds=900)\n\n"
-    "    def run(self, event):\n"
-    '        self.emit({"hello": "world"})\n'
-)
 EXAMPLE: dict[str, Any] = {
     "id": "sc_JDi8EB",
     "code": CODE,
@@ -154,33 +145,6 @@ SCHEMAS = {
     "ListedComponent": resource("Saved code, without the code itself.", _LISTED),
 }
 
-CODE_BODY: dict[str, Schema] = {
-    "component_code": maybe(
-        text(
-            "Python or JavaScript, up to 1 MiB. Wins over `component_url`.",
-            minLength=1,
-            examples=[CODE],
-        )
-    ),
-    "component_url": maybe(
-        text(
-            "Where the code is: a GitHub address (`blob`, `raw`, or the short form"
-            " `github.com/<owner>/<repo>/<path>` on the default branch), a gist, or any other"
-            " `https` address. Fetched once, with the files that it imports by relative paths."
-            " Beside `component_code` it is a note and not fetched.",
-            examples=["https://github.com/PipedreamHQ/pipedream/components/rss/rss.js"],
-        )
-        | {"maxLength": 2048}
-    ),
-    "language": maybe(
-        {
-            "type": "string",
-            "enum": ["python", "javascript"],
-            "description": "Of the code; absent: told by the ending of its URL, else found out.",
-        }
-    ),
-}
-
 ONE = Answer("The component.", single(ref("Component")), {"data": EXAMPLE})
 
 OPERATIONS = [
@@ -207,7 +171,7 @@ OPERATIONS = [
         {200: ONE},
         "Loads the code at once and tells its props. Each call makes a new component. 422: the URL,"
         " or a file that the code imports, could not be fetched.",
-        body=CODE_BODY,
+        body=CODE_BODY | TREE_BODY,
         body_example={"component_code": CODE},
         any_of=("component_code", "component_url"),
         errors=(422,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apps.api.openapi.components import CODE, CODE_BODY, COMPONENT_ID
+from apps.api.openapi.components import COMPONENT_ID
 from apps.api.openapi.labels import label
 from apps.api.openapi.parts import (
     EPOCH_S,
@@ -21,6 +21,7 @@ from apps.api.openapi.parts import (
     resource,
     single,
 )
+from apps.api.openapi.saved_code import CODE, CODE_BODY
 
 EXAMPLE: dict[str, Any] = {
     "id": "dc_abc123",
