@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 import psycopg
+from django.db import DatabaseError
 
 from apps.core.errors import ApiError
 from apps.core.http import Client
@@ -36,6 +37,7 @@ from workers.fetching import Fetcher
 from workers.importing import Importer
 from workers.loading import Loader, code_id
 from workers.packages import installer_for, patient_installer
+from workers.runtime.broker import BrokerError
 from workers.runtime.pool import Runtime
 from workers.settings import RunnerSettings
 
@@ -178,13 +180,22 @@ class Errands:
         except asyncio.CancelledError:
             await self._give_back(errand)
             raise
-        except Exception:
+        except (psycopg.Error, DatabaseError, OSError, BrokerError):
             # Its row stays `running` until its lease is over, and is tried again then.
             logger.warning("operation %s could not be carried out", errand.id, exc_info=True)
+        except Exception:
+            # A fault of ours, which would come back as often as it is tried.
+            logger.exception("operation %s has failed", errand.id)
+            await self._give_up(errand)
         finally:
             del self._running[errand.id]
         with contextlib.suppress(psycopg.Error, OSError):
             await self.claim()
+
+    async def _give_up(self, errand: Errand) -> None:
+        fault = ApiError(500, "internal_error", "internal error")
+        with contextlib.suppress(DatabaseError, OSError):
+            await in_thread(operations.refuse, errand.id, fault)
 
     async def _carry_out(self, errand: Errand) -> None:
         if errand.kind == "options":

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -87,5 +88,6 @@ class ApiView(APIView):
         return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
 
 
+@csrf_exempt
 def unknown_route(_request: HttpRequest, **_kwargs: Any) -> HttpResponse:
     return error_answer(errors.not_found())

@@ -24,9 +24,10 @@ UNKNOWN = [
 ]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", UNKNOWN)
-def test_t9_unknown_route_or_version_is_404_json(path: str, db: None) -> None:
-    response: Any = Client().get(path)
+def test_t9_unknown_route_or_version_is_404_json(path: str, method: str, db: None) -> None:
+    response: Any = Client(enforce_csrf_checks=True).generic(method, path)
     assert_error(response, 404, code="not_found")
 
 
