@@ -50,6 +50,8 @@ class Session:
         self._show = show
         self._deployed = deployed
         self._stopped = threading.Event()
+        # By a signal. Its handler takes no lock: the thread that it interrupts may hold it.
+        self._asked = False
         self._failure: Failure | None = None
         self._seen: Seen = {}
         self.source: Resource | None = None
@@ -64,7 +66,7 @@ class Session:
                 signal.signal(number, self._stop)
         with self._connect() as api:
             try:
-                while not self._stopped.is_set():
+                while not (self._asked or self._stopped.is_set()):
                     self._step(api)
                     self._stopped.wait(LOOK_SECONDS)
             except Failure:
@@ -75,9 +77,9 @@ class Session:
             raise self._failure
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        if self._stopped.is_set():
+        if self._asked or self._stopped.is_set():
             raise KeyboardInterrupt
-        self._stopped.set()
+        self._asked = True
 
     def _step(self, api: Api) -> None:
         """Deploy, where a file is another than it was."""

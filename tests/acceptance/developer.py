@@ -38,6 +38,7 @@ class Developer:
             "HEADWATER_URL": url,
             "HEADWATER_API_KEY": key,
             "COLUMNS": "100",
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def types(
@@ -129,6 +130,11 @@ class Following:
         eventually(lambda: self.text.count(text) >= times, within_s, f"{text!r} in {self.text!r}")
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Ctrl-C; the exit code."""
+        """Ctrl-C; the exit code. One that does not end tells where its threads are."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(60)
+            raise AssertionError(f"it did not end: {self.text}") from None
