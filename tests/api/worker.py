@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +22,8 @@ from workers.errands import Errands
 from workers.runtime.pool import Runtime
 from workers.runtime.settings import RuntimeSettings
 from workers.settings import RunnerSettings, runner_settings
+
+HANGS_S = 90
 
 
 class Worker:
@@ -88,11 +91,26 @@ class Worker:
         client = None if self._hosts is None else self._hosts.client()
         accounts = Accounts(line, self.provider_client())
         errands = Errands(settings, runtime, line, accounts, client)
+        watching = asyncio.create_task(_show_what_hangs(errands))
         while self._working.is_set():
             await errands.claim()
             await asyncio.sleep(0.01)
+        watching.cancel()
         await errands.stop(self.grace_seconds)
         await accounts.stop(self.grace_seconds)
+
+
+async def _show_what_hangs(errands: Errands) -> None:
+    """Where all tasks wait, when something has been under way for longer than anything takes: shown
+    with the test that fails for it."""
+    since: dict[int, float] = {}
+    clock = asyncio.get_running_loop().time
+    while all(clock() - began < HANGS_S for began in since.values()):
+        await asyncio.sleep(1)
+        since = {number: since.get(number, clock()) for number in errands._running}
+    print("hangs:", *errands._running.values(), sep="\n  ", file=sys.stderr)
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
 
 
 def _settings() -> RunnerSettings:
