@@ -16,6 +16,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
+from apps.panel.theme import UNFOLD as UNFOLD
 from config.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -108,6 +109,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 INSTALLED_APPS = [
+    # Before the theme whose templates it replaces.
+    "apps.panel",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",

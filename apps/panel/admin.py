@@ -1,0 +1,8 @@
+"""What Django's admin finds at its start: the richer pages of the panel, each registered in its
+own file."""
+
+from __future__ import annotations
+
+from apps.panel.sources import SourceAdmin
+
+__all__ = ["SourceAdmin"]

@@ -1,0 +1,77 @@
+"""The look of the panel and its menu, as django-unfold wants them (settings.UNFOLD)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+
+def _link(title: str, icon: str, model: str) -> dict[str, Any]:
+    """A line of the menu that leads to the list of a model, for those who may see it."""
+    app, name = model.split(".")
+
+    def permitted(request: Any) -> bool:
+        return bool(request.user.has_perm(f"{app}.view_{name}"))
+
+    link = reverse_lazy(f"admin:{app}_{name}_changelist")
+    return {"title": title, "icon": icon, "link": link, "permission": permitted}
+
+
+NAVIGATION: list[dict[str, Any]] = [
+    {
+        "items": [
+            {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+        ]
+    },
+    {
+        "title": "Sources",
+        "items": [
+            _link("Sources", "sensors", "sources.source"),
+            _link("Events", "bolt", "events.event"),
+            _link("Runs", "play_circle", "runs.run"),
+            _link("Mailboxes", "inbox", "runs.mailboxrow"),
+            _link("Timers", "schedule", "sources.timer"),
+            _link("Skipped slots", "event_busy", "sources.skippedslots"),
+            _link("Ledger", "history", "sources.sourcechange"),
+            _link("Operations", "construction", "runs.operation"),
+        ],
+    },
+    {
+        "title": "Components",
+        "items": [
+            _link("Components", "widgets", "components.component"),
+            _link("Packages", "package_2", "components.packageset"),
+        ],
+    },
+    {
+        "title": "Listeners",
+        "items": [
+            _link("Subscriptions", "hub", "subscriptions.subscription"),
+            _link("Rules", "rule", "subscriptions.autosubscription"),
+            _link("Webhooks", "webhook", "subscriptions.webhook"),
+            _link("Deliveries", "send", "subscriptions.delivery"),
+        ],
+    },
+    {
+        "title": "People",
+        "items": [
+            _link("Users", "group", "accounts.user"),
+            _link("API keys", "key", "accounts.apikey"),
+            _link("Usage", "data_usage", "accounts.usageday"),
+            _link("Accounts", "passkey", "accounts.account"),
+            _link("OAuth clients", "shield_person", "accounts.oauthclient"),
+            _link("Wrong passwords", "gpp_bad", "axes.accessattempt"),
+        ],
+    },
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Headwater",
+    "SITE_HEADER": "Headwater",
+    "SITE_SYMBOL": "water",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": NAVIGATION},
+}
