@@ -20,6 +20,7 @@ FIELDS = (
 )  # fmt: skip
 
 
+# Django's own form is no generic type at run time.
 class OAuthClientForm(forms.ModelForm):  # type: ignore[type-arg]
     """The secret goes in and is never shown; left empty, the one that is stored stays."""
 

@@ -130,7 +130,7 @@ def profile_request(provider: Provider, token: Token) -> Request:
 
 def _in_body(provider: Provider) -> dict[str, Any]:
     """How the client shows who it is, as far as it does so in the body (RFC 6749, 2.3.1)."""
-    if provider.client_secret and provider.token_auth == "basic":  # noqa: S105
+    if provider.client_secret and provider.token_auth == "basic":  # noqa: S105 (a method)
         return {"include_client_id": False}
     if provider.client_secret:
         return {"include_client_id": True, "client_secret": provider.client_secret}
@@ -143,7 +143,7 @@ def _to_token_url(provider: Provider, body: str) -> Request:
         # Without it some providers answer in a form.
         "Accept": "application/json",
     }
-    if provider.client_secret and provider.token_auth == "basic":  # noqa: S105
+    if provider.client_secret and provider.token_auth == "basic":  # noqa: S105 (a method)
         pair = f"{quote_plus(provider.client_id)}:{quote_plus(provider.client_secret)}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     return Request("POST", provider.token_url, headers, body.encode())

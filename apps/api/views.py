@@ -77,6 +77,8 @@ class ApiView(APIView):
     ) -> NoReturn:
         raise errors.method_not_allowed(str(request.method), self.allowed_methods)
 
+    # The annotations of DRF's own methods name its Response alone; it takes any of Django's.
+
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
         return answer_for(exc)
 

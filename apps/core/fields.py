@@ -8,6 +8,7 @@ import orjson
 from django.db import models
 
 
+# Django's own field is no generic type at run time.
 class CompactJSONField(models.BinaryField):  # type: ignore[type-arg]
     """JSON stored as bytea of compact UTF-8 text: key order survives, NUL is no trouble (F13).
 

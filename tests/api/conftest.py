@@ -29,12 +29,14 @@ from apps.sources.models import Source
 from tests.api.counted import no_wrong_keys
 from tests.api.described import undeclared
 from tests.api.live import test_database, world
-from tests.api.worker import started, worker
+from tests.api.worker import directory, started, told, worker
 
 __all__ = [
+    "directory",
     "no_wrong_keys",
     "started",
     "test_database",
+    "told",
     "worker",
     "world",
 ]  # fixtures, for the tests of this folder

@@ -15,7 +15,7 @@ import pytest
 from apps.components.models import Component
 from apps.sources.models import Source
 from tests.api.conftest import Api, assert_error, body_of
-from tests.api.worker import Worker
+from tests.api.worker import Worker, running
 from tests.hosts import RAW, Hosts
 from tests.packages.registry import Registry, Serving
 
@@ -34,11 +34,6 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("worker")
-
-
-@pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with Hosts(tmp_path_factory.mktemp("hosts"), RAW) as hosts:
         yield hosts
@@ -46,19 +41,12 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 @pytest.fixture(scope="module")
 def started(directory: Path, hosts: Hosts) -> Iterator[Worker]:
-    worker = Worker(directory, hosts, load_timeout_s=5.0)
-    worker.start()
-    yield worker
-    worker.stop()
+    with running(Worker(directory, hosts, load_timeout_s=5.0)) as worker:
+        yield worker
 
 
 @pytest.fixture
-def worker(
-    settings: Any, registry: Registry, directory: Path, started: Worker, transactional_db: None
-) -> Iterator[Worker]:
-    settings.NPM_REGISTRY = registry.address
-    settings.PIP_INDEX = f"{registry.address}/simple"
-    settings.PACKAGES_DIR = directory / "packages"
+def worker(told: Any, started: Worker, transactional_db: None) -> Iterator[Worker]:
     with started:
         yield started
 

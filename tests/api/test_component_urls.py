@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from apps.components.models import Component
 from apps.runs.models import Operation
 from tests.api.conftest import Api, assert_error, body_of
-from tests.api.worker import Worker
+from tests.api.worker import Worker, running
 from tests.hosts import RAW, Hosts, Sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,10 +63,8 @@ def _hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory, _hosts: Hosts) -> Iterator[Worker]:
-    worker = Worker(tmp_path_factory.mktemp("worker"), _hosts)
-    worker.start()
-    yield worker
-    worker.stop()
+    with running(Worker(tmp_path_factory.mktemp("worker"), _hosts)) as worker:
+        yield worker
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,27 +152,9 @@ def registry() -> Iterator[Registry]:
         yield serving
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("worker")
-
-
-@pytest.fixture(scope="module")
-def started(directory: Path) -> Iterator[Worker]:
-    worker = Worker(directory)
-    worker.start()
-    yield worker
-    worker.stop()
-
-
 @pytest.fixture
-def alice(
-    settings: Any, registry: Registry, directory: Path, started: Worker, transactional_db: None
-) -> Iterator[Api]:
+def alice(told: Any, started: Worker, transactional_db: None) -> Iterator[Api]:
     """A caller beside a worker that works."""
-    settings.NPM_REGISTRY = registry.address
-    settings.PIP_INDEX = f"{registry.address}/simple"
-    settings.PACKAGES_DIR = directory / "packages"
     with started:
         yield make_caller("alice")
 

@@ -16,7 +16,7 @@ from apps.components.models import Component, PackageSet
 from apps.core.clock import app_now
 from apps.runs.contract import Invocation, Limits
 from tests.api.conftest import Api, assert_error, body_of
-from tests.api.worker import Worker
+from tests.api.worker import Worker, running
 from tests.hosts import RAW, Hosts
 from tests.making import until
 from tests.packages.registry import Registry, Serving
@@ -40,11 +40,6 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("worker")
-
-
-@pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with Hosts(tmp_path_factory.mktemp("hosts"), RAW) as hosts:
         yield hosts
@@ -52,18 +47,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 @pytest.fixture(scope="module")
 def started(directory: Path, hosts: Hosts) -> Iterator[Worker]:
-    worker = Worker(directory, hosts)
-    worker.start()
-    yield worker
-    worker.stop()
-
-
-@pytest.fixture
-def told(settings: Any, registry: Registry, directory: Path) -> Any:
-    settings.NPM_REGISTRY = registry.address
-    settings.PIP_INDEX = f"{registry.address}/simple"
-    settings.PACKAGES_DIR = directory / "packages"
-    return settings
+    with running(Worker(directory, hosts)) as worker:
+        yield worker
 
 
 @pytest.fixture

@@ -6,15 +6,17 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from apps.core.http import Client, by_settings
 from tests.hosts import Hosts
+from tests.packages.registry import Registry
 from tests.services.way import database_url
 from workers.accounts import PROVIDER_SECONDS, Accounts
 from workers.database import Line
@@ -117,13 +119,35 @@ def _settings() -> RunnerSettings:
     return replace(runner_settings(), database_url=database_url(), hook_seconds=5)
 
 
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """One for the tests of a module; override it where it needs more."""
-    worker = Worker(tmp_path_factory.mktemp("worker"))
+@contextmanager
+def running(worker: Worker) -> Iterator[Worker]:
     worker.start()
-    yield worker
-    worker.stop()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the worker of a module keeps what is its own."""
+    return tmp_path_factory.mktemp("worker")
+
+
+@pytest.fixture(scope="module")
+def started(directory: Path) -> Iterator[Worker]:
+    """One for the tests of a module; override it where it needs more."""
+    with running(Worker(directory)) as worker:
+        yield worker
+
+
+@pytest.fixture
+def told(settings: Any, registry: Registry, directory: Path) -> Any:
+    """The settings of a worker that installs from the module's own `registry`."""
+    settings.NPM_REGISTRY = registry.address
+    settings.PIP_INDEX = f"{registry.address}/simple"
+    settings.PACKAGES_DIR = directory / "packages"
+    return settings
 
 
 @pytest.fixture

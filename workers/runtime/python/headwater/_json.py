@@ -115,7 +115,7 @@ def _default(value: object) -> Any:
 
 # One encoder for the process instead of one a call, and no book about circles: those end as a
 # RecursionError, upon which the slow way names the path.
-_encoder = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+_encoder = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # typeshed leaves it out
     None, _default, json.encoder.encode_basestring, None, ":", ",", False, False, False
 )
 

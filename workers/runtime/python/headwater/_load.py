@@ -75,6 +75,7 @@ class Entry:
 
 def entries(component: type[Source]) -> dict[str, Entry]:
     """Those of `run`, `deploy`, `activate`, `deactivate` that the component has."""
+    # Loading has seen to it that there is one.
     found = {"run": Entry(component.run, _takes_event(component))}  # type: ignore[attr-defined]
     for name, method in HOOKS.items():
         function = getattr(component, method, None)

@@ -43,7 +43,7 @@ class Source:
         instance._hw_run = run
         instance._hw_props = props
         instance._hw_bound = {}
-        instance.__init__()  # type: ignore[misc]
+        instance.__init__()  # type: ignore[misc]  # the author's, on an instance that has its run
         return instance
 
     @property
