@@ -31,15 +31,8 @@ from tests.api.described import undeclared
 from tests.api.live import test_database, world
 from tests.api.worker import directory, started, told, worker
 
-__all__ = [
-    "directory",
-    "no_wrong_keys",
-    "started",
-    "test_database",
-    "told",
-    "worker",
-    "world",
-]  # fixtures, for the tests of this folder
+# Fixtures, for the tests of this folder.
+__all__ = ["directory", "no_wrong_keys", "started", "test_database", "told", "worker", "world"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CODE = "module.exports = {name: 'Feed', run() {}}"
