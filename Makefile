@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run manage logs install dev lint format type imports test test-all fuzz audit conformance bench clean
+.PHONY: help run manage logs install dev lint format type imports test test-all fuzz audit conformance docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ audit: $(VENV)/.installed-dev ## The requirements against known vulnerabilities;
 conformance: $(VENV)/.installed-dev ## Run all tests, and write docs/conformance.md: which test holds which rule
 	-$(PYTEST) $(PARALLEL) -q --junit-xml=build/tests.xml $(ARGS)
 	$(BIN)/python -m tests.conformance build/tests.xml
+
+docs: $(VENV)/.installed-dev ## Build the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "build/site/index.html"
 
 bench: $(VENV)/.installed-dev ## Measure, and write docs/performance.md
 	$(BIN)/python -m tests.benchmarks $(ARGS)

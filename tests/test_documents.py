@@ -43,3 +43,12 @@ def test_the_grace_times_that_operations_names_are_those_of_the_code() -> None:
     for stage, seconds in (("WEB", 4), ("WORKERS", 10), ("VALKEY", 3), ("POSTGRES", 6)):
         assert re.search(rf"\b{stage}, {seconds}\b", code), stage
         assert f"({seconds} s" in OPERATIONS
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    """`make docs` would refuse it too, later."""
+    named = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    written = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert written <= named
+    made = {"index.md", "builtin.md", "reporting.md", "changelog.md"}
+    assert named <= written | made

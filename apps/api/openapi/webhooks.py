@@ -172,7 +172,9 @@ OPERATIONS = [
             Parameter("url", _URL, "Where events are posted to."),
             Parameter("name", _NAME, "For people."),
             Parameter("description", _DESCRIPTION, "For people."),
-            Parameter("active", YES_OR_NO, "An inactive webhook receives nothing."),
+            Parameter(
+                "active", YES_OR_NO, "An inactive webhook receives nothing.", example="false"
+            ),
         ),
     ),
     Operation(
