@@ -19,15 +19,18 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtext('headwater run partitions'))"
 _IMPATIENT = "SET LOCAL lock_timeout = '2s'"
 
 
-def prepare(keep_days: int) -> None:
-    """Make the partitions of today and the next days; drop those older than `keep_days`."""
+def prepare(keep_days: int, back_days: int = 0) -> None:
+    """Make the partitions of today and the next days; drop those older than `keep_days`.
+
+    `back_days`: of so many past days too, for history that is written afterwards.
+    """
     today = app_now().astimezone(UTC).date()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK)
         cursor.execute(_IMPATIENT)
         cursor.execute(_LIST)
         there = {row[0] for row in cursor.fetchall()}
-        for ahead in range(AHEAD_DAYS + 1):
+        for ahead in range(-back_days, AHEAD_DAYS + 1):
             day = today + timedelta(days=ahead)
             if _name(day) not in there and not _in_default(day):
                 cursor.execute(
