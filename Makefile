@@ -78,7 +78,7 @@ conformance: $(VENV)/.installed-dev ## Run all tests, and write docs/conformance
 	$(BIN)/python -m tests.conformance build/tests.xml
 
 docs: $(VENV)/.installed-dev ## Build the documentation as a site, in build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "build/site/index.html"
 
 bench: $(VENV)/.installed-dev ## Measure, and write docs/performance.md
