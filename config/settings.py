@@ -254,6 +254,12 @@ STREAM_LENGTH = _int("STREAM_LENGTH", 200)
 # process. A lease is twice as long.
 DELIVERY_SECONDS = _float("DELIVERY_SECONDS", 15.0)
 DELIVERY_SLOTS = _int("DELIVERY_SLOTS", 100)
+# What `make run` or a unit calls this process; by default its kind and number.
+PROCESS = _env.get("PROCESS", "")
+# Seconds without a sign of life after which a process counts as silent; it gives five in that time.
+SILENT_SECONDS = _float("SILENT_SECONDS", 15.0)
+# Set by systemd for units of `Type=notify`: where it hears that a process is ready, and alive.
+NOTIFY_SOCKET = _env.get("NOTIFY_SOCKET", "")
 # Where a process of the tests dies (`apps.core.crash`).
 CRASH_AT = _env.get("CRASH_AT", "")
 

@@ -48,6 +48,7 @@ TABLES = [
     *("delivery", "fanout_due", "held_back", "suppressed", "subscriptions_subscription"),
     *("subscriptions_autosubscription", "subscriptions_webhook"),
     *("actor", "component_state", "mailbox", "run", "event", "operation", "sources_timer"),
+    "process",
     *("sources_skippedslots", "sources_sourcechange", "sources_source", "components_component"),
     *("accounts_usagedelta", "accounts_usageday", "accounts_apikey"),
     *("accounts_connecting", "accounts_account", "accounts_oauthclient", "accounts_user"),

@@ -24,7 +24,8 @@ READERS = {
     **dict.fromkeys(
         [
             "apps/api/idempotency.py", "apps/api/ingress_facts.py", "apps/core/admin.py",
-            "apps/core/fields.py", "apps/core/secrets.py", "apps/events/dedupe.py",
+            "apps/core/fields.py", "apps/core/metrics.py", "apps/core/secrets.py",
+            "apps/events/dedupe.py", "apps/runs/processes.py",
             "apps/runs/apphooks.py", "apps/runs/rerun.py", "apps/runs/responses.py",
             "apps/runs/store.py", "apps/runs/suppressed.py", "apps/sources/resolving.py",
             "apps/subscriptions/deliveries.py", "config/settings.py", "stack/up.py",

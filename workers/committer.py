@@ -56,6 +56,8 @@ class Committer:
         self._waiting: asyncio.Queue[Drained] = asyncio.Queue()
         self._publishing: set[asyncio.Task[None]] = set()
         self._streams_closed_until = 0.0
+        # Since when a group is being committed (monotonic); None: none is.
+        self.busy_since: float | None = None
 
     def add(self, drained: Drained) -> None:
         self._waiting.put_nowait(drained)
@@ -92,7 +94,11 @@ class Committer:
             except TimeoutError:
                 break
         crash("drained")
-        committed = await self._commit(batch)
+        self.busy_since = time.monotonic()
+        try:
+            committed = await self._commit(batch)
+        finally:
+            self.busy_since = None
         crash("after_commit")
         if awaited := [source_id for source_id, new in committed.items() if new.fan_out]:
             self._fan_out(awaited)

@@ -87,6 +87,11 @@ class Delivery:
         self._cursor = ""
         self._stopping = False
 
+    @property
+    def flying(self) -> int:
+        """Attempts under way."""
+        return len(self._flying)
+
     def offer(self, webhook_ids: Iterable[str]) -> None:
         """These webhooks have something due; from the loop's own thread."""
         for webhook_id in webhook_ids:

@@ -270,6 +270,7 @@ class Drain:
         on_respond = None
         if row.cause == "http" and turn.prepared.responds:
             on_respond = partial(self._doors.respond, run.run_id)
+        row.began = time.monotonic()
         self.current[row.id] = row
         try:
             outcome = await self._runtime.run(

@@ -85,6 +85,11 @@ class Holding:
         if entry is not None and (entry[0] is None or entry[0].held is held):
             await _cancelled(entry[1])
 
+    def oldest(self) -> float | None:
+        """Since when the run that has taken longest is in its child (monotonic); None: none is."""
+        runs = (row for drain, _ in self.work.values() if drain for row in drain.current.values())
+        return min((row.began for row in runs), default=None)
+
     async def mark_started(self, source_id: str, row_id: int) -> None:
         """Count an attempt of a run."""
         async with self._leases as connection:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from celery.beat import EmbeddedService
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.db import DatabaseError, close_old_connections
 from config.celery import app
 from workers import packages, scheduler, sweeper
 from workers.loop import Loop
+from workers.pulse import SWEEP, TICK, notify, scheduler_pulse
 from workers.runner import Runner
 from workers.runtime.broker import BrokerError
 from workers.runtime.pool import Runtime
@@ -31,8 +32,10 @@ DAILY_SECONDS = 3600.0
 class RunnerHost:
     """A runner on an event loop in its own thread. `offer` never blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, connected: Callable[[], bool]) -> None:
+        """`connected`: whether hints can come, now."""
         self._runner = Runner(runner_settings(), Runtime(runtime_settings()))
+        self._runner.pulse.tell("broker", connected)
         self._thread = threading.Thread(target=self._main, name="runner", daemon=True)
         self._stop = threading.Event()
         self._stopped = threading.Event()
@@ -76,6 +79,7 @@ class RunnerHost:
 
     async def _serve(self) -> None:
         await self._runner.start()
+        notify("READY=1")
         if wall := self._runner.runtime.wall:
             told = "; ".join(f"{part}: {told}" for part, _, told in wall)
             logger.info("sandbox.on: %s", told)
@@ -95,12 +99,14 @@ class SchedulerHost:
         # Not the default class, which keeps a file: one static tick has nothing to remember.
         self._beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
         self._lock = threading.Lock()
+        self._pulse = scheduler_pulse()
         self._ticked_at = 0.0
         self._stop = threading.Event()
         self._clock = threading.Thread(target=self._own_clock, name="tick", daemon=True)
         self._sweep = threading.Thread(target=self._sweep_loop, name="sweep", daemon=True)
 
     def start(self) -> None:
+        notify("READY=1")
         self._beat.start()
         self._clock.start()
         self._sweep.start()
@@ -119,9 +125,13 @@ class SchedulerHost:
             close_old_connections()
             scheduler.step()
             self._ticked_at = time.monotonic()
+            self._pulse.turned(TICK)
+            self._pulse.beat_now()
         except DatabaseError as error:
+            self._pulse.failed(TICK)
             logger.warning("tick failed: %s", error)
         except Exception:
+            self._pulse.failed(TICK)
             logger.exception("tick failed")
         finally:
             close_old_connections()
@@ -132,6 +142,8 @@ class SchedulerHost:
         while not self._stop.wait(period):
             if time.monotonic() - self._ticked_at > 2 * period:
                 self.tick()
+        # Not by `stop`, which interrupts whatever the main thread does, maybe a tick's statement.
+        self._pulse.end_now()
 
     def _sweep_loop(self) -> None:
         daily_at = 0.0
@@ -142,9 +154,12 @@ class SchedulerHost:
                     sweeper.daily()
                     daily_at = time.monotonic() + DAILY_SECONDS
                 sweeper.step()
+                self._pulse.turned(SWEEP)
             except DatabaseError as error:
+                self._pulse.failed(SWEEP)
                 logger.warning("sweep failed: %s", error)
             except Exception:
+                self._pulse.failed(SWEEP)
                 logger.exception("sweep failed")
             finally:
                 close_old_connections()

@@ -35,6 +35,7 @@ from workers.fanout import FanOut
 from workers.holding import Holding
 from workers.operations import Operations
 from workers.preparing import Components
+from workers.pulse import DELIVER, FAILURE_PAUSE_SECONDS, FAN_OUT, RENEW, TAKE, runner_pulse
 from workers.queueing import Queue
 from workers.responding import Responder
 from workers.runtime.broker import BrokerError
@@ -48,7 +49,6 @@ ROWS_PER_SOURCE = 20
 CLAIM = 64
 # Seconds for which a runner under load lets slots gather, so that leases are taken by the dozen.
 GATHER_SECONDS = 0.002
-FAILURE_PAUSE_SECONDS = 0.5
 REDIS_PATIENCE_SECONDS = 0.25
 REDIS_PAUSE_SECONDS = 2.0
 
@@ -99,6 +99,7 @@ class Runner:
             self._accounts,
         )
         self._queue = Queue(settings.share)
+        self.pulse = runner_pulse(settings, runtime, self._holding, self._committer, self._delivery)
         self._wake = asyncio.Event()
         self._cursor = ""
         self._claim_at = 0.0
@@ -114,12 +115,21 @@ class Runner:
         self.loop = asyncio.get_running_loop()
         await self.runtime.start()
         self._tasks = [
-            asyncio.create_task(self._forever(self._take), name="take"),
             asyncio.create_task(self._committer.serve(), name="commit"),
-            asyncio.create_task(self._forever(self._holding.renew, always=True), name="renew"),
-            asyncio.create_task(self._forever(self._fan_out.step), name="fan out"),
-            asyncio.create_task(self._forever(self._delivery.step), name="deliver"),
+            self._loop(TAKE, self._take),
+            self._loop(RENEW, self._holding.renew, until=lambda: False),
+            self._loop(FAN_OUT, self._fan_out.step),
+            self._loop(DELIVER, self._delivery.step),
         ]
+
+    def _loop(
+        self,
+        name: str,
+        step: Callable[[], Awaitable[None]],
+        until: Callable[[], bool] | None = None,
+    ) -> asyncio.Task[None]:
+        stopping = until or (lambda: self._stopping)
+        return asyncio.create_task(self.pulse.forever(name, step, stopping), name=name)
 
     def offer(self, source_ids: Iterable[str]) -> None:
         """A hint, from the loop's own thread; `offer_threadsafe` from any other."""
@@ -163,6 +173,7 @@ class Runner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._holding.release()
         await self.runtime.close()
+        await self.pulse.end(self._leases)
         await self._leases.close()
         await self._commits.close()
         await self._answers.close()
@@ -170,19 +181,6 @@ class Runner:
         await self._redis.aclose()
 
     # --- the loops ------------------------------------------------------------------------------
-
-    async def _forever(self, step: Callable[[], Awaitable[None]], always: bool = False) -> None:
-        """Until the runner stops, or (`always`) is cancelled. Nothing may end a loop: a worker
-        whose loop has ended is alive and deaf."""
-        while always or not self._stopping:
-            try:
-                await step()
-            except Exception as error:
-                foreseen = isinstance(error, psycopg.Error | redis.RedisError | OSError)
-                logger.warning(
-                    "a step of the runner failed, trying again: %r", error, exc_info=not foreseen
-                )
-                await asyncio.sleep(FAILURE_PAUSE_SECONDS)
 
     async def _take(self) -> None:
         """Fill the free slots from the hints, or from a look at the mailboxes when it is time."""
@@ -193,11 +191,13 @@ class Runner:
         # Hints come first, but they must not keep the runner from looking for itself for ever.
         if free > 0 and self._until_look() <= 0:
             await self._claim()
+        await self.pulse.beat(self._leases)
         ids = await self._choose()
         if not ids:
-            # Without a free slot for anybody who waits, only one that ends is of use: it wakes us.
+            # Without a free slot for anybody who waits, only one that ends is of use: it wakes us;
+            # until then this loop turns for its sign of life.
             # The next look is due at its time, which a slow look may have passed already.
-            left = None if free <= 0 else max(0.0, self._until_look())
+            left = self.settings.claim_seconds if free <= 0 else max(0.0, self._until_look())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._wake.wait()

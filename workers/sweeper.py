@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from psycopg.sql import SQL
 
 from apps.accounts import connecting, logins
-from apps.runs import partitions, queue, suppressed
+from apps.runs import partitions, processes, queue, suppressed
 from apps.subscriptions import held, webhooks
 from workers import packages
 
@@ -89,7 +89,7 @@ WHERE to_ms < (extract(epoch FROM app_now() - %s * interval '1 day') * 1000)::bi
 
 def step() -> int:
     """Every few seconds: hint what was left behind, let go on what waits for room in a mailbox,
-    roll usage up. Returns the sources hinted."""
+    roll usage up, and the counters of processes that ended. Returns the sources hinted."""
     ids = set(held.release())
     with connection.cursor() as cursor:
         cursor.execute(_UNPUBLISHED, [LIMIT])
@@ -99,6 +99,7 @@ def step() -> int:
         cursor.execute(_OPERATIONS, [settings.SWEEP_SECONDS, LIMIT])
         ids |= {row[0] for row in cursor.fetchall()}
         cursor.execute(_USAGE)
+    processes.fold()
     queue.hint_sources(sorted(ids))
     return len(ids)
 

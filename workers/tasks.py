@@ -53,7 +53,8 @@ def start(sender: Any, **_: Any) -> None:
     global _runner, _scheduler
     queues = sender.app.amqp.queues.consume_from
     if "runs" in queues:
-        _runner = RunnerHost()
+        # Told, and no condition of health: without a broker the runner finds its work itself.
+        _runner = RunnerHost(lambda: bool(sender.connection and sender.connection.connected))
         _runner.start()
     if "tick" in queues:
         _scheduler = SchedulerHost()

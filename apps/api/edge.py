@@ -15,31 +15,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connections
 from django.http import HttpResponse
 
 from apps.api import edge_wsgi, stalls
-from apps.api.answers import error_answer, json_answer
 from apps.api.deferred import BOX, Deferred, EventStream
 from apps.api.edge_body import BODY_SECONDS, ClientGone, check_headers, read_body
 from apps.api.edge_wsgi import Wsgi
 from apps.api.headers import complete
+from apps.api.health import Health
 from apps.api.ingress import Ingress
 from apps.api.middleware import ENVIRON, HEADER, new_request_id
 from apps.api.replies import Receive, Reply, Scope, Send, overlay, reply_for, reply_of, send_reply
 from apps.api.sse import Opening, Streams
+from apps.api.threads import Threads
 from apps.core import errors
 from apps.runs import queue
 
 logger = logging.getLogger(__name__)
 
-# Threads for Django; each holds one database connection while it works (settings.DB_POOL).
-THREADS = 16
-READY_SECONDS = 3.0
 # Callers that wait for a runner, in one process; the next one is told to come again.
 MAX_WAITING = 500
 _REQUEST_ID = HEADER.lower().encode()
@@ -51,15 +48,15 @@ class Edge:
     def __init__(self, wsgi: Wsgi, body_seconds: float = BODY_SECONDS) -> None:
         self._wsgi = wsgi
         self._body_seconds = body_seconds
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
+        self._threads = Threads()
         self._waiting = 0
         self._bounded = False
         self._ingress = Ingress()
         self._streams = Streams()
-        self._ready: asyncio.Future[bool] | None = None
+        self._health = Health(self._threads, lambda: {"event_streams": len(self._streams)})
         self._direct: dict[str, Callable[[], Awaitable[HttpResponse]]] = {
-            "/healthz": self._health,
-            "/readyz": self._readiness,
+            "/healthz": self._health.alive,
+            "/readyz": self._health.ready,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,8 +105,7 @@ class Edge:
         body = await read_body(scope, receive, self._body_seconds)
         box: list[HttpResponse] = []
         environ = edge_wsgi.environ_of(scope, body) | {BOX: box, ENVIRON: request_id}
-        loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(self._pool, edge_wsgi.call, self._wsgi, environ)
+        reply = await self._threads.run(edge_wsgi.call, self._wsgi, environ)
         late = box[0] if box else None
         if isinstance(late, EventStream):
             return Opening(late, reply.headers) if scope["method"] == "GET" else reply
@@ -122,53 +118,27 @@ class Edge:
         if self._waiting >= MAX_WAITING:
             raise errors.too_many("too many callers are waiting", retry_after=5)
         self._waiting += 1
-        loop = asyncio.get_running_loop()
         try:
             answer: HttpResponse = deferred
             while isinstance(answer, Deferred):
                 ended = await _wait(answer.operation_id, answer.seconds)
-                answer = await loop.run_in_executor(self._pool, _resume, answer, ended)
+                answer = await self._threads.run(_resume, answer, ended)
             return answer
         finally:
             self._waiting -= 1
-
-    async def _health(self) -> HttpResponse:
-        return json_answer({"status": "ok"})
-
-    async def _readiness(self) -> HttpResponse:
-        """Ready: the database answers. Probes that come meanwhile share one look."""
-        if self._ready is None or self._ready.done():
-            loop = asyncio.get_running_loop()
-            self._ready = asyncio.ensure_future(loop.run_in_executor(self._pool, _database_answers))
-        try:
-            ready = await asyncio.wait_for(asyncio.shield(self._ready), READY_SECONDS)
-        except TimeoutError:
-            ready = False
-        if not ready:
-            return error_answer(errors.unavailable("the database does not answer"))
-        return json_answer({"status": "ready"})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._health.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._streams.close()
                 await self._ingress.close()
+                await self._health.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-def _database_answers() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        return True
-    except OperationalError:
-        return False
-    finally:
-        connections.close_all()
 
 
 async def _wait(operation_id: int, seconds: float) -> bool:

@@ -80,6 +80,9 @@ class Streams:
         self._hub: Hub | None = None
         self._of_user: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        return sum(self._of_user.values())
+
     async def serve(self, opening: Opening, receive: Receive, send: Send) -> None:
         """Until one side ends it. 429 when the user has too many open, 503 without a database."""
         stream = opening.stream

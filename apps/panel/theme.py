@@ -35,6 +35,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _link("Skipped slots", "event_busy", "sources.skippedslots"),
             _link("Ledger", "history", "sources.sourcechange"),
             _link("Operations", "construction", "runs.operation"),
+            _link("Processes", "memory", "runs.process"),
         ],
     },
     {

@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import LookOnly
-from apps.runs.models import Actor, ComponentState, HttpResponse, MailboxRow, Operation, Run
+from apps.runs.models import (
+    Actor,
+    ComponentState,
+    HttpResponse,
+    MailboxRow,
+    Operation,
+    Process,
+    Run,
+)
 
 
 @admin.register(Actor)
@@ -57,3 +65,12 @@ class HttpResponseAdmin(LookOnly):
     search_fields = ("run_id__exact",)
     ordering = ("run_id",)
     light = ("headers", "body")
+
+
+@admin.register(Process)
+class ProcessAdmin(LookOnly):
+    list_display = ("name", "kind", "host", "pid", "state", "started_at", "seen_at")
+    list_filter = ("kind",)
+    search_fields = ("name__exact", "host__exact")
+    ordering = ("kind", "name")
+    light = ("metrics",)

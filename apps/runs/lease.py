@@ -149,7 +149,8 @@ CAREFUL_RUNS = 20
 @dataclass(slots=True)
 class Row:
     """One Run of the mailbox. `payload` is the event, compact JSON; `channel` the one on which it
-    was emitted, `hops` how many sources it came through."""
+    was emitted, `hops` how many sources it came through; `began`: when it was given to a child, on
+    this worker's monotonic clock."""
 
     id: int
     cause: str
@@ -160,6 +161,7 @@ class Row:
     payload: bytes
     hops: int = 0
     channel: str = ""
+    began: float = 0.0
 
 
 @dataclass(slots=True)

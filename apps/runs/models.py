@@ -151,3 +151,28 @@ class Operation(models.Model):
                 condition=models.Q(state__in=["queued", "running"]),
             )
         ]
+
+
+class Process(models.Model):
+    """A web, scheduler or worker process, or the counters of those that are no more (kind `past`):
+    see `apps.runs.processes`, which alone writes it.
+
+    state    `ok`, what is late, or `stopped`
+    facts    what it has and does now: slots, running, children, …
+    metrics  what it has counted since its start (`apps.core.metrics`)
+    """
+
+    id = models.UUIDField(primary_key=True)
+    kind = models.CharField(max_length=16)
+    name = models.CharField(max_length=64)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    state = models.CharField(max_length=200)
+    facts = CompactJSONField(default=dict)
+    metrics = models.BinaryField(default=b"{}")
+
+    class Meta:
+        db_table = "process"
+        verbose_name_plural = "processes"

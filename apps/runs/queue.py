@@ -104,6 +104,14 @@ def hint_deliveries(webhook_ids: Sequence[str]) -> int:
         return 0
 
 
+def redis_answers() -> bool:
+    """Whether the Redis of hints and streams answers now; waits a second for it at most."""
+    try:
+        return bool(_door.redis.ping())
+    except _FAILURES:
+        return False
+
+
 def _unmarked(source_ids: Sequence[str]) -> list[str]:
     pipe = _door.redis.pipeline(transaction=False)
     for source_id in source_ids:

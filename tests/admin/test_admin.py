@@ -84,6 +84,10 @@ def source() -> Source:
         "mailbox", source_id=made.id, cause="manual", key=HOSTILE, cause_at=now, due_at=now,
         queued_at=now, payload=payload,
     )  # fmt: skip
+    insert(
+        "process", id=uuid4(), kind="worker", name=HOSTILE, host=HOSTILE, pid=1, started_at=now,
+        seen_at=now, state=HOSTILE, facts=payload, metrics=b"{}",
+    )  # fmt: skip
     insert("http_response", run_id=uuid4(), status=200, body=payload, created_at=now)
     _listeners(ada, made)
     with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from django.db import connection
 
-from apps.api.edge import THREADS
+from apps.api.threads import THREADS
 from apps.runs.models import Operation
 from apps.sources.models import Source
 from tests.api.clerk import FEED, Clerk

@@ -10,6 +10,32 @@ SCHEMAS = {
         "required": ["status"],
         "properties": {"status": {"type": "string"}},
     },
+    "Readiness": {
+        "type": "object",
+        "required": ["status", "checks", "processes"],
+        "properties": {
+            "status": {"const": "ready"},
+            "checks": {
+                "type": "object",
+                "description": "What was looked at. What is not `required` may fail.",
+                "additionalProperties": {
+                    "type": "object",
+                    "required": ["ok", "required", "ms"],
+                    "properties": {
+                        "ok": {"type": "boolean"},
+                        "required": {"type": "boolean"},
+                        "ms": {"type": "number", "description": "How long it took."},
+                        "error": {"type": "string"},
+                    },
+                },
+            },
+            "processes": {
+                "type": "object",
+                "description": "How many of each kind gave a sign of life lately.",
+                "additionalProperties": {"type": "integer", "minimum": 0},
+            },
+        },
+    },
 }
 
 
@@ -48,6 +74,8 @@ OPERATIONS = [
         "platform",
         "Is the web process alive?",
         {200: Answer("Yes.", ref("Status"), {"status": "ok"})},
+        "503: its threads have been stuck for a minute. Restart it.",
+        errors=(503,),
         selects=False,
         open=True,
         base="/",
@@ -57,8 +85,24 @@ OPERATIONS = [
         "readyz",
         "readiness",
         "platform",
-        "Does the database answer?",
-        {200: Answer("Yes.", ref("Status"), {"status": "ready"})},
+        "Can the web process serve?",
+        {
+            200: Answer(
+                "Yes.",
+                ref("Readiness"),
+                {
+                    "status": "ready",
+                    "checks": {
+                        "database": {"ok": True, "required": True, "ms": 0.8},
+                        "migrations": {"ok": True, "required": True, "ms": 0.9},
+                        "redis": {"ok": True, "required": False, "ms": 0.3},
+                    },
+                    "processes": {"web": 1, "worker": 2, "scheduler": 1},
+                },
+            )
+        },
+        "The database answers and has every migration. 503 names what does not, with"
+        " the same in `details`.",
         errors=(503,),
         selects=False,
         open=True,
