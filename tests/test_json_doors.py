@@ -16,6 +16,8 @@ READERS = {
     "workers/runtime/payloads.py": "frames of children: the strict reader of the runtime",
     "workers/runtime/protocol.py": "the text of an answer's body: must be one string",
     "apps/api/requests.py": "bodies of endpoints: passed on as text when they are no JSON",
+    "apps/panel/prop_fields.py": "an operator's value of a prop: `configure` checks it",
+    "apps/panel/source_forms.py": "an operator's props as an object: `configure` checks them",
     "apps/accounts/oauth.py": "a provider's profile: single scalars are taken out",
     "workers/archives.py": "a registry's document: single fields are taken out",
     "workers/runtime/packages/manifest.py": "package.json: what cannot be read declares nothing",
@@ -23,9 +25,10 @@ READERS = {
     # The platform itself.
     **dict.fromkeys(
         [
-            "apps/api/idempotency.py", "apps/api/ingress_facts.py", "apps/core/admin.py",
+            "apps/api/idempotency.py", "apps/api/ingress_facts.py", "apps/core/showing.py",
             "apps/core/fields.py", "apps/core/metrics.py", "apps/core/secrets.py",
             "apps/events/dedupe.py", "apps/runs/processes.py",
+            "apps/panel/reading.py",
             "apps/runs/apphooks.py", "apps/runs/rerun.py", "apps/runs/responses.py",
             "apps/runs/store.py", "apps/runs/suppressed.py", "apps/sources/resolving.py",
             "apps/subscriptions/deliveries.py", "config/settings.py", "stack/up.py",

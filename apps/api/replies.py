@@ -17,6 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 
 # These have no body, whatever was given to them (RFC 9110).
 BODILESS = (204, 205, 304)
+_COOKIE = b"set-cookie"
 
 
 @dataclass(slots=True)
@@ -33,6 +34,9 @@ def reply_of(response: HttpResponse) -> Reply:
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in response.items()
     ]
+    headers += [
+        (_COOKIE, cookie.OutputString().encode("latin-1")) for cookie in response.cookies.values()
+    ]
     return Reply(response.status_code, headers, response.content)
 
 
@@ -41,9 +45,11 @@ def reply_for(error: BaseException) -> Reply:
 
 
 def overlay(placeholder: Reply, answer: HttpResponse) -> Reply:
-    """The late answer under the headers that the middleware gave to its placeholder."""
+    """The late answer under the headers that the middleware gave to its placeholder; cookies are
+    those of both."""
     reply = reply_of(answer)
     own = {name for name, _ in reply.headers} | {b"content-type", b"content-length"}
+    own.discard(_COOKIE)
     reply.headers += [header for header in placeholder.headers if header[0] not in own]
     return reply
 

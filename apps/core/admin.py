@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, unquote
 
-import orjson
+from django.contrib.admin.utils import quote as quoted
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import models
@@ -21,11 +21,9 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
-# What a page shows of one long value, in characters.
-SHOWN = 20_000
+from apps.core.showing import SEALED, readable
+
 COUNTED = 10_000
-# Keys of JSON whose values nobody sees, encrypted though they are.
-SEALED = frozenset({"secrets", "secret_props"})
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -39,29 +37,6 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return len(objects)
 
 
-def readable(value: Any) -> str:
-    """Bytes (compact JSON, or anything) and parsed JSON as text for people."""
-    if isinstance(value, memoryview | bytes | bytearray):
-        raw = bytes(value)
-        try:
-            value = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            return raw[:SHOWN].decode(errors="replace")
-    text = orjson.dumps(_sealed(value), option=orjson.OPT_INDENT_2).decode()
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}\n… ({len(text)} characters)"
-
-
-def _sealed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: f"{len(inner)} sealed"
-            if key in SEALED and isinstance(inner, dict)
-            else _sealed(inner)
-            for key, inner in value.items()
-        }
-    return [_sealed(item) for item in value] if isinstance(value, list) else value
-
-
 def _shower(name: str, label: str) -> Callable[[Any], str]:
     def show(row: Any) -> str:
         value = getattr(row, name)
@@ -73,6 +48,13 @@ def _shower(name: str, label: str) -> Callable[[Any], str]:
     show.__name__ = f"show_{name}"
     show.short_description = label  # type: ignore[attr-defined]
     return show
+
+
+def joined(parts: Iterable[Any]) -> str:
+    """The columns of a key as one part of an address. Django undoes its own quoting before
+    `get_object` does the rest: an id such as dc_3Axyz would be read as another without it."""
+    each = (quote(str(part), safe="").replace("~", "%7E") for part in parts)
+    return quoted("~".join(each))
 
 
 class KeyedChangeList(ChangeList):
@@ -139,8 +121,7 @@ class LookOnly(ModelAdmin):  # type: ignore[misc]
 
     def key_of(self, row: Any) -> str:
         """`dc_5YGuMo~~1589486981597~0`: one part of an address for one row."""
-        parts = (str(getattr(row, name)) for name in self.key_fields)
-        return "~".join(quote(part, safe="").replace("~", "%7E") for part in parts)
+        return joined(getattr(row, name) for name in self.key_fields)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         if not self.key_fields:

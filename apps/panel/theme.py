@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -72,6 +73,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Headwater",
     "SITE_SYMBOL": "water",
     "SITE_URL": "/",
+    "STYLES": [lambda _request: static("panel/panel.css")],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": NAVIGATION},

@@ -1,4 +1,5 @@
-"""A seeded database, as `manage.py seed` makes it, for the tests of one file, and empty after."""
+"""The edge as a process of its own and a world that it reads, as the tests of the API have them; a
+seeded database, as `manage.py seed` makes it, for the tests of one file, and empty after."""
 
 from __future__ import annotations
 
@@ -10,6 +11,10 @@ from django.test.utils import setup_databases
 from pytest_django import DjangoDbBlocker
 
 from apps.panel import seeding
+from tests.api.conftest import _shared_edge, start_edge
+from tests.api.live import test_database, world
+
+__all__ = ["_shared_edge", "start_edge", "test_database", "world"]  # fixtures
 
 SMALL = seeding.Sizes(
     sources=1_500, events=9_000, runs=6_000, users=5, components=50, webhooks=50,
