@@ -1,0 +1,90 @@
+"""A document walked through by somebody who pastes every line as it stands.
+
+A block whose first line names a file is saved under that name, in the folder where commands are
+typed then. A `sh` block is pasted into the terminal that its title names; one without a title into
+that of the block before. A `text` block is what is seen in that terminal, or in the one of its
+title: each line of it, in order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.documents.blocks import Block, blocks
+from tests.documents.terminal import SECONDS, Terminal
+
+GOES_ON = re.compile(r"make run$|--follow$|python3 receiver\.py$|headwater dev ")
+
+
+class Walk:
+    """folder       where terminals are opened
+    replaced     texts of the documents → what stands there on this machine: ports
+    first_s      how long the very first command may take, which installs
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        replaced: Mapping[str, str],
+        first_s: float = 100,
+    ) -> None:
+        self.folder = folder
+        self.terminals: dict[str, Terminal] = {}
+        self._environment = environment
+        self._replaced = replaced
+        self._patience_s = first_s
+        self._last = ""
+        self._shown: dict[str, str] = {}
+
+    def through(self, document: str) -> None:
+        for block in blocks(document):
+            try:
+                self._take(block)
+            except Exception as error:
+                raise AssertionError(f"{block.place}: {error}") from error
+
+    def close(self) -> None:
+        for terminal in reversed(self.terminals.values()):
+            terminal.close()
+
+    def _take(self, block: Block) -> None:
+        text = self._here(block.text)
+        if block.file:
+            (self._working_folder() / block.file).write_text(text, "utf-8")
+        elif block.language == "sh":
+            self._last = block.title or self._last
+            terminal = self._terminal(self._last)
+            goes_on = GOES_ON.search(text.rstrip()) is not None
+            self._shown[self._last] = terminal.paste(text, goes_on=goes_on)
+        elif block.language == "text":
+            self._see(block.title or self._last, text)
+        else:
+            raise AssertionError(f"nobody knows what to do with a block of {block.language!r}")
+
+    def _see(self, title: str, text: str) -> None:
+        terminal, shown = self._terminal(title), self._shown.get(title, "")
+        for line in text.splitlines():
+            if terminal.busy:
+                terminal.shows(line, self._patience_s)
+                self._patience_s = SECONDS
+                continue
+            _, found, shown = shown.partition(line)
+            assert found, f"{line!r} not in {self._shown[title]!r}"
+
+    def _terminal(self, title: str) -> Terminal:
+        if title not in self.terminals:
+            self.terminals[title] = Terminal(self.folder, self._environment)
+        return self.terminals[title]
+
+    def _working_folder(self) -> Path:
+        """Where the terminal is in which commands are typed."""
+        commands = next(one for title, one in self.terminals.items() if "commands" in title)
+        return Path(commands.paste("pwd").strip())
+
+    def _here(self, text: str) -> str:
+        for word, ours in self._replaced.items():
+            text = text.replace(word, ours)
+        return text
