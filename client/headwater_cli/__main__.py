@@ -12,6 +12,7 @@ import click
 from headwater_cli import printing
 from headwater_cli.commands import cli
 from headwater_cli.failures import INTERRUPTED, NOT_DONE, USAGE, Failure
+from headwater_cli.interrupting import heeded
 
 NAME = "headwater"
 
@@ -26,7 +27,8 @@ def run() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(prog_name=NAME, standalone_mode=False)
+        with heeded():
+            code = cli.main(prog_name=NAME, standalone_mode=False)
     except Failure as failure:
         return _say(str(failure), failure.exit_code)
     except click.exceptions.NoArgsIsHelpError as asked:

@@ -108,7 +108,7 @@ WORKER = """
 import logging, signal, django
 django.setup()
 from workers.hosts import RunnerHost
-RunnerHost().start()
+RunnerHost(lambda: True).start()
 signal.sigtimedwait([signal.SIGUSR1], 90)
 """
 
