@@ -54,18 +54,21 @@ LOAD_SECONDS: Final = 60.0
 FETCH_SECONDS: Final = 30.0
 PATIENT_SECONDS: Final = 300.0
 
+# Chosen apart from the update: joined to it, a plan may choose once for each row that it updates,
+# and pass over what it has updated itself. The second row would be taken and carried out by nobody.
 _CLAIM = """
+WITH open AS MATERIALIZED (
+  SELECT id FROM operation
+  WHERE source_id IS NULL AND kind = ANY(%(kinds)s)
+    AND (state = 'queued' OR (state = 'running' AND until < app_now()))
+    AND kind || owner_id <> ALL(%(full)s)
+  ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE operation o SET state = 'running', attempt = attempt + 1, token = %(token)s,
        until = app_now() + make_interval(secs => CASE
            WHEN o.owner_id = %(patient)s THEN %(patience)s
            WHEN o.kind = 'dry_run' THEN %(long)s
            WHEN o.kind = 'fetch' THEN %(fetch)s ELSE %(short)s END)
-FROM (SELECT id FROM operation
-      WHERE source_id IS NULL AND kind = ANY(%(kinds)s)
-        AND (state = 'queued' OR (state = 'running' AND until < app_now()))
-        AND kind || owner_id <> ALL(%(full)s)
-      ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS open
-WHERE o.id = open.id RETURNING o.id, o.kind, o.owner_id, o.args, o.attempt, o.token
+FROM open WHERE o.id = open.id RETURNING o.id, o.kind, o.owner_id, o.args, o.attempt, o.token
 """
 
 _GIVE_BACK = """
