@@ -9,14 +9,14 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts import services
 from apps.accounts.admin_logins import AccessAttemptAdmin, AccessLogAdmin
 from apps.accounts.admin_oauth import OAuthClientAdmin
 from apps.accounts.models import Account, ApiKey, Connecting, UsageDay, UsageDelta, User
-from apps.core.admin import LookOnly
+from apps.core.admin import Lists, LookOnly
+from apps.core.admin_lists import since
 
 __all__ = ["AccessAttemptAdmin", "AccessLogAdmin", "OAuthClientAdmin"]
 
@@ -26,7 +26,7 @@ QUOTAS = ("daily_compute_time_quota", "daily_invocations_quota")
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(DjangoUserAdmin, Lists):  # type: ignore[misc,type-arg]
     """A user is switched off (`active`), never deleted: sources and their ledger name it."""
 
     form = UserChangeForm
@@ -36,6 +36,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     readonly_fields = ("id", "last_login", "date_joined")
     filter_horizontal = ()
     list_filter = ("is_superuser", "is_active")
+    search_fields = ("id__exact", "username__startswith")
     fieldsets = (
         (None, {"fields": ("id", "username", "email", "password")}),
         ("Quotas", {"fields": QUOTAS}),
@@ -60,7 +61,8 @@ class ApiKeyAdmin(LookOnly):
         "revoked_at",
     )
     list_select_related = ("user",)
-    search_fields = ("prefix__startswith", "user__username")
+    search_fields = ("prefix__startswith", "user__id__exact", "user__username__exact")
+    ordering = ("-id",)
     hidden = ("sha256",)
     actions = ("revoke",)
 
@@ -79,9 +81,10 @@ class AccountAdmin(LookOnly):
 
     list_display = ("id", "owner", "app_slug", "name", "created_at", "updated_at", "deleted_at")
     list_select_related = ("owner",)
-    search_fields = ("id__exact", "owner__username", "app_slug__exact")
+    search_fields = ("id__exact", "owner__id__exact", "owner__username__exact")
+    list_filter = (since("created_at"),)
     hidden = ("credentials",)
-    ordering = ("-created_at",)
+    ordering = ("-created_at", "-id")
 
 
 @admin.register(Connecting)

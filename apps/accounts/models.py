@@ -47,6 +47,13 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["prefix"], name="api_key_prefix", opclasses=["varchar_pattern_ops"]
+            )
+        ]
+
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.user_id})"
 
@@ -80,7 +87,10 @@ class Account(models.Model):
     error = models.TextField(blank=True, default="")
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-created_at", "-id"], name="account_listing")]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="account_listing"),
+            models.Index(fields=["-created_at", "-id"], name="account_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"

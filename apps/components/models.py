@@ -30,6 +30,9 @@ class PackageSet(models.Model):
     created_at = models.DateTimeField(db_default=AppNow())
     used_at = models.DateTimeField(db_default=AppNow())
 
+    class Meta:
+        indexes = [models.Index(fields=["-created_at", "name"], name="package_set_newest")]
+
     def __str__(self) -> str:
         return self.name
 
@@ -78,6 +81,8 @@ class Component(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="component_listing"),
             models.Index(fields=["key", "owner"], name="component_key"),
+            # Those of all owners, in the panel.
+            models.Index(fields=["-created_at", "-id"], name="component_newest"),
         ]
 
     def __str__(self) -> str:

@@ -11,30 +11,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote, unquote
 
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import quote as quoted
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
 from django.db import models
+from django.db.models import Q
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
+from apps.core import admin_lists
+from apps.core.admin_lists import CappedPaginator, KeyedChangeList
 from apps.core.showing import SEALED, readable
-
-COUNTED = 10_000
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts to ten thousand and no further; what lies beyond is found by searching."""
-
-    @cached_property
-    def count(self) -> int:
-        objects: Any = self.object_list
-        if isinstance(objects, models.QuerySet):
-            return objects.order_by()[:COUNTED].count()
-        return len(objects)
 
 
 def _shower(name: str, label: str) -> Callable[[Any], str]:
@@ -57,35 +46,68 @@ def joined(parts: Iterable[Any]) -> str:
     return quoted("~".join(each))
 
 
-class KeyedChangeList(ChangeList):
-    """Links to rows by all columns of their key."""
-
-    def url_for_result(self, result: Any) -> str:
-        admin: Any = self.model_admin
-        if not admin.key_fields:
-            found: str = super().url_for_result(result)
-            return found
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return reverse(name, args=[admin.key_of(result)])
-
-
-class LookOnly(ModelAdmin):  # type: ignore[misc]
-    """Base of admins that change nothing.
+class Lists(ModelAdmin):  # type: ignore[misc]
+    """Lists of large tables, and nothing of it counted whole: see `apps.core.admin_lists`.
 
     key_fields   the columns of the table's key, when Django's `pk` is not unique
     hidden       columns that no page shows
-    light        columns that a list needs not load
+    newest       the column that the list's order descends along, where it has loose filters
+    search_fields are asked as `admin_lists.conditions` says; each has an index
     """
 
     key_fields: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
-    light: tuple[str, ...] = ()
-    actions: Any = None
+    newest = "id"
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     list_per_page = 50
     # Sorting by any other column would sort the whole table.
     sortable_by: Any = ()
+
+    def get_changelist(self, _request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
+        return KeyedChangeList
+
+    @property
+    def search_help_text(self) -> str:
+        return admin_lists.help_text(self.model, self.search_fields)
+
+    def is_searched(self, request: HttpRequest) -> bool:
+        """By the field of the search, or by an address that names a searched column."""
+        return any(request.GET.get(name) for name in ("q", *self.search_fields))
+
+    def get_search_results(self, request: HttpRequest, rows: Any, term: str) -> tuple[Any, bool]:
+        term = term.strip()
+        if not term:
+            return rows, False
+        fields = self.get_search_fields(request)
+        found = admin_lists.conditions(self.model, list(fields), term)
+        if "\0" in term or not found:
+            return rows.none(), False
+        either = Q()
+        for condition in found:
+            either |= condition
+        return rows.filter(either), False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """By what is searched and filtered by, not by just any column: that would read the whole
+        table, and tell of columns that are hidden."""
+        offered: set[str] = set(self.search_fields)
+        for entry in self.get_list_filter(request):
+            name = entry[0] if isinstance(entry, tuple | list) else entry
+            offered.add(str(getattr(name, "parameter_name", name)))
+        wanted = {lookup, lookup.removesuffix("__exact"), f"{lookup}__exact"}
+        return bool(wanted & offered) or lookup.partition("__")[0] in offered
+
+
+class LookOnly(Lists):
+    """Base of admins that change nothing.
+
+    light        columns that a list needs not load
+    """
+
+    light: tuple[str, ...] = ()
+    actions: Any = None
 
     def has_add_permission(self, _request: HttpRequest, *_rest: Any) -> bool:
         return False
@@ -95,9 +117,6 @@ class LookOnly(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
-
-    def get_changelist(self, _request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
-        return KeyedChangeList
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from apps.core.admin_lists import choice, since
 from apps.core.showing import readable
 from apps.panel import reading
 from apps.panel.pages import (
@@ -37,9 +38,13 @@ SUBSCRIPTIONS = 50
 class SourceAdmin(SourceActions):
     list_display = ("id", "name", "name_slug", "state", "owner", "component", "created_at")
     list_select_related = ("owner", "component")
-    list_filter = ("state",)
-    search_fields = ("id__exact", "name_slug__exact", "owner__id__exact", "component__id__exact")
+    list_filter = (
+        since("created_at"),
+        choice("state", dict.fromkeys(Source.State.values, "alone")),
+    )
+    search_fields = ("id__exact", "owner__id__exact", "component__id__exact", "name__icontains")
     ordering = ("-created_at", "-id")
+    newest = "created_at"
     light = ("configured_props", "secret_props", "component__code", "component__props")
 
     def buttons(self, request: HttpRequest, row: Source) -> list[Button]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from apps.core.admin import LookOnly
+from apps.core.admin_lists import choice, since
 from apps.runs.models import (
     Actor,
     ComponentState,
@@ -45,16 +46,35 @@ class RunAdmin(LookOnly):
     list_display = (
         "id", "source_id", "cause", "state", "cause_at", "duration_ms", "emitted", "suppressed",
     )  # fmt: skip
-    search_fields = ("source_id__exact",)
-    # Along the index run_listing: newest first within a source.
-    ordering = ("source_id", "-cause_at", "id")
+    search_fields = ("source_id__exact", "id__exact")
+    list_filter = (
+        since("cause_at"),
+        # Few runs fail: run_trouble has those that did.
+        choice(
+            "state",
+            {"succeeded": "never", **dict.fromkeys(("failed", "dead", "cancelled"), "alone")},
+        ),
+        choice("cause", dict.fromkeys(("timer", "http", "event", "manual", "hook"), "never")),
+    )
+    # Along the index run_newest; of one source along run_listing.
+    ordering = ("-cause_at", "id")
+    newest = "cause_at"
     light = ("error",)
 
 
 @admin.register(Operation)
 class OperationAdmin(LookOnly):
     list_display = ("id", "kind", "state", "source_id", "owner_id", "attempt", "created_at")
-    search_fields = ("source_id__exact", "owner_id__exact")
+    search_fields = ("id__exact",)
+    list_filter = (
+        choice("state", dict.fromkeys(("queued", "running", "done", "failed"), "never")),
+        choice(
+            "kind",
+            dict.fromkeys(
+                ("create", "update", "delete", "describe", "options", "dry_run"), "never"
+            ),
+        ),
+    )
     ordering = ("-id",)
     light = ("args", "result")
 

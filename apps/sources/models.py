@@ -64,7 +64,12 @@ class Source(models.Model):
                 name="source_slug_once",
             )
         ]
-        indexes = [models.Index(fields=["owner", "-created_at", "-id"], name="source_listing")]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="source_listing"),
+            # Those of all owners, in the panel.
+            models.Index(fields=["-created_at", "-id"], name="source_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="source_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})"
@@ -95,6 +100,10 @@ class SourceChange(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["source", "version"], name="source_change_once")
+        ]
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="source_change_newest"),
+            models.Index(fields=["kind", "-at", "-id"], name="source_change_kind"),
         ]
 
     def __str__(self) -> str:

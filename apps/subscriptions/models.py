@@ -45,6 +45,9 @@ class Subscription(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="subscription_listing"),
             models.Index(fields=["listener_id"], name="subscription_listener"),
+            # Those of all owners, in the panel; deleted ones too.
+            models.Index(fields=["-created_at", "-id"], name="subscription_newest"),
+            models.Index(fields=["emitter_id"], name="subscription_emitter"),
         ]
 
     def __str__(self) -> str:
@@ -74,7 +77,8 @@ class AutoSubscription(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["owner", "-created_at", "-id"], name="auto_subscription_listing")
+            models.Index(fields=["owner", "-created_at", "-id"], name="auto_subscription_listing"),
+            models.Index(fields=["-created_at", "-id"], name="auto_subscription_newest"),
         ]
 
     def __str__(self) -> str:
@@ -102,7 +106,10 @@ class Webhook(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-created_at", "-id"], name="webhook_listing")]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="webhook_listing"),
+            models.Index(fields=["-created_at", "-id"], name="webhook_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.url} ({self.id})"
