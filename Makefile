@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run manage logs install dev lint format type imports test test-all fuzz audit conformance docs bench clean
+.PHONY: help run manage logs backup restore install dev lint format type imports test test-all fuzz audit conformance docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ run: $(VENV)/.installed ## Start the whole platform and print "ready: <address>"
 
 manage: $(VENV)/.installed ## Run a management command against the running platform: make manage ARGS="verify_ledger"
 	@exec $(BIN)/python manage.py $(ARGS)
+
+backup: $(VENV)/.installed ## Write the database to a file, beside the running platform: make backup FILE=headwater.dump
+	@exec $(BIN)/python -m stack backup $(FILE)
+
+restore: $(VENV)/.installed ## Fill an empty data directory from a backup: make restore FILE=headwater.dump (ARGS=--hold: a copy that does nothing)
+	@exec $(BIN)/python -m stack restore $(FILE) $(ARGS)
 
 logs: ## Follow the logs of all processes
 	@exec tail -n 20 -F $${HEADWATER_DATA:-var}/log/*.log

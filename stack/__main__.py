@@ -1,4 +1,4 @@
-"""`python -m stack run`: what `make run` calls."""
+"""`python -m stack run`, `backup FILE`, `restore FILE`: what `make run` and its like call."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from stack import keeper, options, up
+from stack import backup, keeper, options, up
 from stack.errors import StackError
 from stack.supervisor import warn
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="stack", description=__doc__)
-    parser.add_argument("command", choices=["run"])
-    parser.add_argument("--die-with-parent", action="store_true", help="stop when the caller dies")
-    parser.add_argument("--root", type=Path, default=options.ROOT, help="project to run")
-    arguments = parser.parse_args()
-    if arguments.die_with_parent:
-        keeper.die_with_parent()
+    arguments = _arguments()
     try:
         chosen = options.read(arguments.root.absolute())
+        if arguments.command == "backup":
+            backup.backup(chosen, arguments.file)
+            return 0
+        if arguments.command == "restore":
+            backup.restore(chosen, arguments.file, hold=arguments.hold)
+            return 0
+        if arguments.die_with_parent:
+            keeper.die_with_parent()
         lock = up.check(chosen)
     except StackError as problem:
         warn(f"error: {problem}")
@@ -28,6 +30,27 @@ def main() -> int:
     # The lock's descriptor is open in this process and in the supervisor: it falls with the last.
     assert lock >= 0
     return keeper.keep(lambda: up.supervise(chosen))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="stack", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--root", type=Path, default=options.ROOT, help="project to run")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", parents=[common], help="start everything, and keep it up")
+    run.add_argument("--die-with-parent", action="store_true", help="stop when the caller dies")
+    save = commands.add_parser(
+        "backup", parents=[common], help="write the database to a file, beside what runs"
+    )
+    fill = commands.add_parser(
+        "restore", parents=[common], help="fill an empty database; nothing may run on it"
+    )
+    for command in (save, fill):
+        command.add_argument("file", type=Path)
+    fill.add_argument(
+        "--hold", action="store_true", help="pause every source and webhook of the copy"
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

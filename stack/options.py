@@ -21,7 +21,8 @@ class Options:
     host      HOST: the address that the web process binds, 127.0.0.1 by default
     port      PORT, 8000 by default
     workers   WORKERS: how many `worker` processes, 2 by default
-    embedded_postgres, embedded_valkey   false where DATABASE_URL or REDIS_URL names a server
+    database_url   DATABASE_URL: a server instead of the embedded one; empty without it
+    embedded_valkey   false where REDIS_URL names a server
     """
 
     root: Path
@@ -29,8 +30,12 @@ class Options:
     host: str
     port: int
     workers: int
-    embedded_postgres: bool
+    database_url: str
     embedded_valkey: bool
+
+    @property
+    def embedded_postgres(self) -> bool:
+        return not self.database_url
 
     @property
     def near_host(self) -> str:
@@ -53,7 +58,7 @@ def read(root: Path = ROOT) -> Options:
         host=given.get("HOST") or "127.0.0.1",
         port=_number("PORT", 8000, 1, 65535),
         workers=_number("WORKERS", 2, 1, 64),
-        embedded_postgres=not given.get("DATABASE_URL"),
+        database_url=given.get("DATABASE_URL") or "",
         embedded_valkey=not given.get("REDIS_URL"),
     )
 

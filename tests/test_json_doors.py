@@ -32,6 +32,7 @@ READERS = {
             "apps/runs/apphooks.py", "apps/runs/rerun.py", "apps/runs/responses.py",
             "apps/runs/store.py", "apps/runs/suppressed.py", "apps/sources/resolving.py",
             "apps/subscriptions/deliveries.py", "config/settings.py", "stack/up.py",
+            "stack/backup.py",
             "workers/errands.py", "workers/preparing.py", "workers/runtime/broker.py",
             "workers/runtime/gather.py", "workers/runtime/zygote.py", "workers/runtime/probe.py",
             "workers/runtime/attacks/model.py",
