@@ -1,7 +1,9 @@
-"""Pausing the deliveries of a restored copy: the original makes them too."""
+"""Deliveries of a database that was restored: free at once, or paused, since the original makes
+them too (`apps.runs.restoring` is the same for runs)."""
 
 from __future__ import annotations
 
+from django.db import connection as database
 from psycopg import AsyncConnection
 
 from apps.core.clock import AppNow
@@ -9,6 +11,19 @@ from apps.subscriptions import carry
 from apps.subscriptions.models import Webhook
 
 GROUP = 50
+
+# Claimed by workers of the original: else each waits until its lease has run out.
+_FREE = """
+UPDATE delivery SET token = 0, until = 'epoch' WHERE state = 'pending' AND token <> 0
+"""
+
+
+def let_go() -> int:
+    """Free what was being delivered when the backup was taken. Returns how many there were."""
+    with database.cursor() as cursor:
+        cursor.execute(_FREE)
+        freed: int = cursor.rowcount
+    return freed
 
 
 async def carry_all(dsn: str, cap: int) -> int:

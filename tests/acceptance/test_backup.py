@@ -145,7 +145,7 @@ def test_it_replays_to_the_same_state(
         # It was in the middle of everything.
         for table in ("mailbox", "event", "run", "delivery"):
             assert world.one(f"SELECT count(*) FROM {table}"), table
-        assert world.sql("SELECT FROM actor WHERE token <> 0") == []
+        assert world.sql("SELECT 1 FROM actor WHERE token <> 0") == []
         waiting = world.sql("SELECT source_id, cause, key FROM mailbox WHERE cause <> 'timer'")
     again = restore(taken, data)
     assert (again.returncode, again.stderr) == (
@@ -159,7 +159,7 @@ def test_it_replays_to_the_same_state(
     pause = copy.api.put(f"/sources/{taken.ticker}", json={"active": False})
     assert pause.status_code == 200, pause.text
     until(world.is_quiet, 120)
-    pending = "SELECT FROM delivery WHERE state = 'pending'"
+    pending = "SELECT 1 FROM delivery WHERE state = 'pending'"
     until(lambda: not world.sql(pending), 60)
 
     assert_nothing_lost_and_nothing_twice(taken, world, kept)
@@ -173,7 +173,7 @@ def test_it_replays_to_the_same_state(
 
     rebuilt = command(data, "manage.py", "rebuild_streams")
     assert rebuilt.returncode == 0, rebuilt.stderr
-    assert_streams(data, world)
+    assert_streams(data, world, rebuilt=True)
     assert_a_replay_says_the_same(taken, copy)
 
 
@@ -211,10 +211,19 @@ def assert_secrets_and_ticks(taken: Backup, world: World) -> None:
     assert world.counts(taken.ticker) == list(range(1, len(ticks) + 1))
 
 
-def assert_streams(data: Path, world: World) -> None:
+def assert_streams(data: Path, world: World, *, rebuilt: bool = False) -> None:
+    """Each stream ends as the ledger does. Before it is rebuilt it may show more lines of `$logs`,
+    of which the ledger keeps so many and no more."""
     with redis.Redis.from_url(Valkey.at(Places(data)).url) as client:
         for (source,) in world.sql(LISTED):
-            assert entries(client, source) == world.tail(source, STREAM_LENGTH)
+            shown = entries(client, source)
+            if rebuilt:
+                assert shown == world.tail(source, STREAM_LENGTH)
+                continue
+            events = [entry for entry in shown if entry[1] != "$logs"]
+            told = [entry for entry in world.tail(source, 100_000) if entry[1] != "$logs"]
+            assert events == told[len(told) - len(events) :]
+            assert len(shown) == STREAM_LENGTH or events == told
 
 
 def assert_a_replay_says_the_same(taken: Backup, copy: Platform) -> None:
@@ -257,7 +266,7 @@ def test_a_held_copy_does_nothing(
     until(lambda: any(path == "/copy" for path, _ in receiver.got[before:]), 60)
     assert [path for path, _ in receiver.got[before:]] == ["/copy"]
     assert {s: e for s, e in everything(copy.world).items() if s != made["id"]} == kept
-    until(lambda: not copy.world.sql("SELECT FROM actor WHERE pub_ms <> last_ms"), 60)
+    until(lambda: not copy.world.sql("SELECT 1 FROM actor WHERE pub_ms <> last_ms"), 60)
     assert_streams(data, copy.world)
     assert command(data, "manage.py", "verify_ledger").returncode == 0
 

@@ -74,6 +74,20 @@ def test_leases_are_free_and_nobody_is_blamed(ada: User, busy: World) -> None:
     assert dict(busy.sql("SELECT source_id, attempt FROM mailbox")) == attempts
 
 
+def test_a_delivery_under_way_is_due_at_once(ada: User, busy: World) -> None:
+    """Its webhook may have got it already: it gets the same message again (G4)."""
+    emitter = making.source(ada)
+    webhook, _ = webhooks.create(ada, "https://example.org/", None, None)
+    Subscription.objects.create(owner=ada, emitter_id=emitter.id, listener_id=webhook.id)
+    fanning.store(busy, emitter.id)
+    fanning.carried_now(busy, emitter.id)
+    busy.sql("UPDATE delivery SET token = 7, until = app_now() + interval '1 hour'")
+    restored()
+    assert busy.sql("SELECT state, token, until < app_now() FROM delivery") == [
+        ("pending", 0, True)
+    ]
+
+
 def test_a_held_copy_keeps_what_was_on_its_way_and_does_nothing(ada: User, busy: World) -> None:
     emitter, listener = making.source(ada), making.source(ada, name="listener")
     webhook, _ = webhooks.create(ada, "https://example.org/", None, None)
@@ -92,7 +106,7 @@ def test_a_held_copy_keeps_what_was_on_its_way_and_does_nothing(ada: User, busy:
         listener.id: "inactive",
         creating.source.id: "failed",
     }
-    assert busy.sql("SELECT FROM sources_timer WHERE next_fire_at IS NOT NULL") == []
+    assert busy.sql("SELECT 1 FROM sources_timer WHERE next_fire_at IS NOT NULL") == []
     assert {one.state for one in Operation.objects.exclude(kind="describe")} == {"cancelled"}
     assert all(lines == [] for _, lines in ledger.verify())
     assert "0 events handed on, 0 sources and 0 webhooks paused" in restored("--hold")

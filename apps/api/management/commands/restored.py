@@ -47,6 +47,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, hold: bool, **_options: Any) -> None:
+        holding.let_go()
         self.stdout.write(f"{restoring.let_go()} streams will be written anew")
         if hold:
             carried = asyncio.run(holding.carry_all(settings.DATABASE_URL, settings.MAILBOX_CAP))
