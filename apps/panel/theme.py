@@ -68,12 +68,32 @@ NAVIGATION: list[dict[str, Any]] = [
     },
 ]
 
+# Blue as water. 600 is text on white and ground under white text, 500 is text on the dark grounds:
+# each is told apart from its ground by WCAG's 4.5 to 1, which the theme's own purple is not.
+PRIMARY: dict[str, str] = {
+    "50": "#eff6ff",
+    "100": "#dbeafe",
+    "200": "#bedbff",
+    "300": "#8ec5ff",
+    "400": "#7ab0fb",
+    "500": "#5698f8",
+    "600": "#155dfc",
+    "700": "#1447e6",
+    "800": "#193cb8",
+    "900": "#1c398e",
+    "950": "#162456",
+}
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Headwater",
     "SITE_HEADER": "Headwater",
     "SITE_SYMBOL": "water",
     "SITE_URL": "/",
-    "STYLES": [lambda _request: static("panel/panel.css")],
+    "STYLES": [
+        lambda _request: static("panel/theme.css"),
+        lambda _request: static("panel/panel.css"),
+    ],
+    "COLORS": {"primary": PRIMARY},
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": NAVIGATION},
