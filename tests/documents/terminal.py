@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,12 @@ import psutil
 
 _PROMPT = re.compile(r"\[typed:(?P<code>\d+|more)\] ")
 SECONDS = 60
+
+
+def _heed() -> None:
+    """A terminal hears Ctrl-C; tests that run in the background of a shell have inherited to
+    ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:
@@ -27,6 +35,7 @@ class Terminal:
             encoding="utf-8",
             dimensions=(50, 200),
             timeout=SECONDS,
+            preexec_fn=_heed,
         )
         self.busy = False
         self._shell.expect(_PROMPT)
@@ -68,7 +77,9 @@ class Terminal:
         shell = psutil.Process(self._shell.pid)
         tree = shell.children(recursive=True)
         for process in tree:
-            process.terminate()
+            # Another of the tree may have taken it along.
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
         for process in psutil.wait_procs(tree, timeout=30)[1]:
             process.kill()
         self._shell.close(force=True)

@@ -15,6 +15,8 @@ import socket
 import threading
 from headwater_cli.interrupting import heeded
 
+# Ignored by what is started in the background of a shell.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 mine, _other = socket.socketpair()
 mine.settimeout(600)
 other = threading.Thread(target=threading.Event().wait, daemon=True)
