@@ -34,8 +34,11 @@ def logging_config(level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["stderr"], "level": level},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+            "counts": {"class": "apps.core.log_counts.LogCounts"},
+        },
+        "root": {"handlers": ["stderr", "counts"], "level": level},
         # Four ticks a second say nothing that the tables do not say.
         "loggers": {
             "celery.beat": {"level": "WARNING"},

@@ -258,6 +258,8 @@ DELIVERY_SLOTS = _int("DELIVERY_SLOTS", 100)
 PROCESS = _env.get("PROCESS", "")
 # Seconds without a sign of life after which a process counts as silent; it gives five in that time.
 SILENT_SECONDS = _float("SILENT_SECONDS", 15.0)
+# What Prometheus may show at `/metrics` instead of an administrator's key; empty: nothing.
+METRICS_TOKEN = _env.get("METRICS_TOKEN", "")
 # Set by systemd for units of `Type=notify`: where it hears that a process is ready, and alive.
 NOTIFY_SOCKET = _env.get("NOTIFY_SOCKET", "")
 # Where a process of the tests dies (`apps.core.crash`).

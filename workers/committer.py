@@ -16,11 +16,13 @@ import psycopg
 import redis
 
 from apps.core.crash import crash
+from apps.core.measures import COMMIT_FAILURES
 from apps.events import tail
 from apps.events.stream import Append, Entry, Stream
 from apps.runs import lease
 from apps.runs.commit import Committed, Drained, commit
 from apps.runs.lease import Held
+from workers import counting
 from workers.database import Line
 
 logger = logging.getLogger(__name__)
@@ -118,9 +120,13 @@ class Committer:
         deadline = time.monotonic() + self._lease_seconds
         while True:
             try:
+                began = time.monotonic()
                 async with self._commits as connection:
-                    return await commit(connection, batch)
+                    done = await commit(connection, batch)
+                counting.committed(done, time.monotonic() - began)
+                return done
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+                COMMIT_FAILURES.inc()
                 logger.warning("commit of %d sources failed: %s", len(batch), error)
                 if time.monotonic() >= deadline:
                     return {}

@@ -29,6 +29,7 @@ from apps.core.http import Answer, Client, Failed, by_settings
 from apps.core.secrets import Undecipherable
 from apps.subscriptions import deliveries, retries, signing, webhooks
 from apps.subscriptions.deliveries import Claimed, Receiver, Tried
+from workers import counting
 from workers.database import Line
 
 logger = logging.getLogger(__name__)
@@ -223,8 +224,11 @@ class Delivery:
             attempt["status"] = answer.status
         if error is not None:
             attempt["error"] = error
-        attempt["duration_ms"] = int((time.monotonic() - started) * 1000)
-        self._done.append(_outcome(receiver, claimed, answer, error, attempt))
+        took = time.monotonic() - started
+        attempt["duration_ms"] = int(took * 1000)
+        tried = _outcome(receiver, claimed, answer, error, attempt)
+        counting.attempted(tried.state, took)
+        self._done.append(tried)
 
     async def _attempt(
         self, receiver: Receiver, claimed: Claimed

@@ -21,6 +21,7 @@ from django.db import DatabaseError
 
 from apps.core.errors import ApiError
 from apps.core.http import Client
+from apps.core.measures import ERRANDS_ENDED
 from apps.core.secrets import Undecipherable
 from apps.runs import asking, describing, importing, operations, rehearsal
 from apps.runs.contract import (
@@ -180,6 +181,7 @@ class Errands:
     async def _see_to(self, errand: Errand) -> None:
         try:
             await self._carry_out(errand)
+            ERRANDS_ENDED.labels(errand.kind).inc()
         except asyncio.CancelledError:
             await self._give_back(errand)
             raise

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
 
+from apps.core.measures import FANNED_OUT
 from apps.subscriptions import carry
 from apps.subscriptions.carry import Carried
 from workers.database import Line
@@ -91,6 +92,7 @@ class FanOut:
         self._tell(carried)
 
     def _tell(self, carried: Carried) -> None:
+        FANNED_OUT.inc(carried.done)
         self.offer(carried.more)
         sources = [*carried.listeners, *carried.told]
         if sources or carried.webhooks:

@@ -53,12 +53,30 @@ def read(url: str) -> list[Seen]:
 def newest(found: list[Seen], host: str, name: str | None) -> list[Seen]:
     """Of each name on this host the one that was started last; web processes answer by HTTP."""
     by_name = {p.name: p for p in sorted(found, key=lambda p: -p.age) if p.host == host}
-    return [p for p in by_name.values() if p.kind != "web" and name in (None, p.name)]
+    ours = [p for p in by_name.values() if p.kind != "web"]
+    replaced = _replaced(ours)
+    return [p for p in ours if p not in replaced and name in (None, p.name)]
+
+
+def _replaced(processes: list[Seen]) -> list[Seen]:
+    """Without a name of its own a process goes by its number, and its successor by another: for
+    each one that lives, the last of its kind that was gone before it came is missed no more."""
+    replaced: list[Seen] = []
+    unnamed = [p for p in processes if p.name == f"{p.kind}-{p.pid}"]
+    gone = [p for p in unnamed if not _there(p)]
+    for one in sorted((p for p in unnamed if _there(p)), key=lambda p: -p.age):
+        before = [p for p in gone if p.kind == one.kind and p.ago > one.age and p not in replaced]
+        replaced += sorted(before, key=lambda p: p.ago)[:1]
+    return replaced
+
+
+def _there(process: Seen) -> bool:
+    return Path(f"/proc/{process.pid}").exists()
 
 
 def verdict(process: Seen, silent_seconds: float) -> str:
     """`ok …`, or what is wrong."""
-    if not Path(f"/proc/{process.pid}").exists():
+    if not _there(process):
         return f"unhealthy: process {process.pid} is gone"
     if not process.alive(silent_seconds):
         return f"unhealthy: silent for {process.ago:.0f} s"

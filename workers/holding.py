@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import psycopg
 
+from apps.core.measures import LEASES_LOST
 from apps.runs import lease
 from apps.runs.lease import Held, Row
 from workers.database import Line
@@ -77,6 +78,7 @@ class Holding:
         await self._count_long_runs()
 
     async def _lost(self, held: Held) -> None:
+        LEASES_LOST.inc()
         logger.warning(
             "lease of %s (fence %d) is lost, its run is ended", held.source_id, held.fence
         )

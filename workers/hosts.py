@@ -14,6 +14,7 @@ from celery.beat import EmbeddedService
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
+from apps.core.measures import SWEEPS, SWEPT, TICK_SECONDS, TIMERS_FIRED
 from config.celery import app
 from workers import packages, scheduler, sweeper
 from workers.loop import Loop
@@ -123,7 +124,8 @@ class SchedulerHost:
             return
         try:
             close_old_connections()
-            scheduler.step()
+            with TICK_SECONDS.time():
+                TIMERS_FIRED.inc(scheduler.step())
             self._ticked_at = time.monotonic()
             self._pulse.turned(TICK)
             self._pulse.beat_now()
@@ -153,7 +155,8 @@ class SchedulerHost:
                 if time.monotonic() >= daily_at:
                     sweeper.daily()
                     daily_at = time.monotonic() + DAILY_SECONDS
-                sweeper.step()
+                SWEPT.inc(sweeper.step())
+                SWEEPS.inc()
                 self._pulse.turned(SWEEP)
             except DatabaseError as error:
                 self._pulse.failed(SWEEP)

@@ -24,6 +24,7 @@ from django.db import DatabaseError
 
 from apps.runs import processes
 from apps.runs.processes import OK, STOPPED, Card
+from workers import counting
 from workers.committer import Committer
 from workers.database import Line
 from workers.delivery import Delivery
@@ -194,8 +195,11 @@ def runner_pulse(
         "runs": (settings.run_seconds + RUN_MARGIN_SECONDS, holding.oldest),
     }
 
+    children_of = counting.Children()
+
     def facts() -> dict[str, Any]:
         children = runtime.stats()
+        children_of.count(children)
         return {
             "slots": settings.slots,
             "running": len(holding.work),

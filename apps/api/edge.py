@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import sync_to_async
@@ -22,6 +23,7 @@ from django.db import InterfaceError, OperationalError, connections
 from django.http import HttpResponse
 
 from apps.api import edge_wsgi, stalls
+from apps.api.counting import ENDPOINT, STREAM, counted, handler_of
 from apps.api.deferred import BOX, Deferred, EventStream
 from apps.api.edge_body import BODY_SECONDS, ClientGone, check_headers, read_body
 from apps.api.edge_wsgi import Wsgi
@@ -70,6 +72,7 @@ class Edge:
             self._bounded = True
             stalls.bound(settings.STALL_SECONDS)
         request_id = new_request_id()
+        began = time.monotonic()
         try:
             reply = await self._answer(scope, receive, request_id)
         except ClientGone:
@@ -80,11 +83,15 @@ class Edge:
             reply.headers.append((b"connection", b"close"))
             complete(reply.headers, scope["path"])
         if isinstance(reply, Opening):
+            counted(STREAM, 200, time.monotonic() - began)
             await self._streams.serve(reply, receive, send)
             return
         if not any(name == _REQUEST_ID for name, _ in reply.headers):
             reply.headers.append((_REQUEST_ID, request_id.encode()))
         await send_reply(send, reply, head=scope["method"] == "HEAD")
+        at_endpoint = self._ingress.endpoint_of(scope) is not None
+        handler = ENDPOINT if at_endpoint else handler_of(scope["path"])
+        counted(handler, reply.status, time.monotonic() - began)
 
     async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Reply | Opening:
         check_headers(scope)

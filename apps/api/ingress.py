@@ -31,6 +31,7 @@ from apps.api.ingress_store import Accepted, Store
 from apps.api.replies import Headers, Reply, Scope, reply_for
 from apps.core import errors
 from apps.core.errors import ApiError
+from apps.core.measures import ACCEPTED
 from apps.runs import queue
 from apps.runs.mailbox import run_id
 
@@ -121,6 +122,8 @@ class Ingress:
         if name is None:
             self._sources.forget(accepted.key)
             raise errors.not_found()
+        if name == accepted.name:
+            ACCEPTED.inc()
         return name
 
     def _hint(self, source_id: str) -> None:

@@ -14,9 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
+
+# The one thing of the client that is made anew at each scrape, and what an exposition is sent as.
+Gauge = GaugeMetricFamily
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 # A name and its labels, as JSON of `[name, label, value, …]` → the sum.
 Sums = dict[str, float]

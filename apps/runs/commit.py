@@ -139,12 +139,14 @@ class Drained:
 @dataclass(slots=True)
 class Committed:
     """The entries for a source's stream, in id order: all events behind `before`, up to `last`.
-    `fan_out`: somebody listens to one of them, now."""
+    `fan_out`: somebody listens to one of them, now. `ended`: its Runs, each with the state that its
+    history has."""
 
     before: tuple[int, int]
     last: tuple[int, int]
     entries: list[Entry] = field(default_factory=list)
     fan_out: bool = False
+    ended: list[tuple[Finished, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -225,8 +227,10 @@ def _allot(
             # Its source was deleted meanwhile, or an earlier try of this commit went through:
             # the row of history is written at most once.
             columns.add_run(item.held, run, "cancelled")
+            committed.ended.append((run, "cancelled"))
             continue
         columns.add_run(item.held, run, run.state)
+        committed.ended.append((run, run.state))
         for event in run.events:
             columns.add_event(source_id, run, event, ms, n)
             if event.hops >= 0 and (source_id, event.channel) in ended.listened:

@@ -34,7 +34,7 @@ def _served() -> set[tuple[str, str]]:
 
 
 def test_every_route_and_method_is_described_and_nothing_else_is() -> None:
-    elsewhere = ("/h/{endpoint_key}", "/healthz", "/readyz")
+    elsewhere = ("/h/{endpoint_key}", "/healthz", "/readyz", "/metrics")
     described = {
         (method, path)
         for path, item in document()["paths"].items()

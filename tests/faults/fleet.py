@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,17 @@ class Fleet:
     def scheduler(self, **environment: str) -> Process:
         return self._start("scheduler", ["-P", "solo", "-Q", "tick"], environment)
 
+    def web(self, **environment: str) -> str:
+        """Its address, once it answers."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"]
+        command += ["--port", str(port), "config.asgi:application"]
+        process = self._keep("web", command, environment)
+        until(lambda: answers(port) or process.popen.poll() is not None, within_s=40)
+        return f"http://127.0.0.1:{port}"
+
     def _start(self, kind: str, options: list[str], environment: dict[str, str]) -> Process:
         name = f"{kind}{len(self._processes)}"
         command = [sys.executable, "-m", "celery", "-A", "config", "worker", *options]
@@ -141,6 +153,10 @@ class Fleet:
         command += ["--without-heartbeat", "--loglevel", "INFO"]
         if kind == "scheduler":
             command += ["--schedule", str(self._directory / f"{name}.beat")]
+        return self._keep(kind, command, environment)
+
+    def _keep(self, kind: str, command: list[str], environment: dict[str, str]) -> Process:
+        name = f"{kind}{len(self._processes)}"
         process = Process(
             name,
             command,
@@ -210,6 +226,12 @@ class Fleet:
         # Slots that start off the millisecond are cut to it.
         numbers = sorted(round((slot - min(slots)) / step) for slot in slots)
         assert numbers == list(range(len(slots)))
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as door:
+        return door.connect_ex(("127.0.0.1", port)) == 0
 
 
 def usage(world: World) -> int:

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import psycopg
+import pytest
 
+from apps.runs.processes import Seen
 from tests.faults.fleet import ROOT, Fleet, Process
 from tests.making import until
 from workers import health
@@ -118,6 +121,33 @@ def test_dead_and_stopped(fleet: Fleet) -> None:
     scheduler.signal(signal.SIGTERM)
     scheduler.wait()
     assert fleet.world.one("SELECT state FROM process WHERE kind = 'scheduler'") == "stopped"
+
+
+def test_who_took_the_place_of_a_dead_one_without_a_name_is_asked_instead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two that died one was replaced: the other is missed."""
+
+    def one(pid: int, age: float, ago: float, name: str = "") -> Seen:
+        return Seen("worker", name or f"worker-{pid}", "here", pid, ago, age, "ok", {})
+
+    monkeypatch.setattr(health, "_there", lambda process: process.pid < 100)
+    first, second, named = one(101, 90, 20), one(102, 90, 30), one(103, 90, 30, "worker1")
+    before, after, scheduler = (
+        one(1, 50, 0),
+        one(2, 10, 0),
+        replace(one(3, 10, 0, "scheduler-3"), kind="scheduler"),
+    )
+
+    def asked_of(*found: Seen) -> set[int]:
+        return {p.pid for p in health.newest(list(found), "here", None)}
+
+    assert asked_of(first) == {101}
+    assert asked_of(first, before) == {101, 1}
+    assert asked_of(first, after) == {2}
+    assert asked_of(first, scheduler) == {101, 3}
+    assert asked_of(first, second, after) == {102, 2}
+    assert asked_of(named, after) == {103, 2}
 
 
 def test_without_a_broker_a_worker_is_well(fleet: Fleet) -> None:

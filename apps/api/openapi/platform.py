@@ -110,6 +110,18 @@ OPERATIONS = [
     ),
     Operation(
         "get",
+        "metrics",
+        "metrics",
+        "platform",
+        "Counters and depths, for Prometheus",
+        {200: Answer("Its text format.", {"type": "string"}, media_type="text/plain")},
+        "An administrator's key, or the token that the operator has set for it.",
+        errors=(404, 503),
+        selects=False,
+        base="/",
+    ),
+    Operation(
+        "get",
         "openapi.json",
         "describe",
         "platform",
