@@ -94,11 +94,14 @@ def list_url(model: str, query: str = "") -> str:
     return f"{url}?{query}" if query else url
 
 
-def state(text: str) -> SafeString:
-    """A state as a label; its colour says nothing that its word does not."""
+def state(text: str, bad: bool | None = None) -> SafeString:
+    """A state as a label; its colour says nothing that its word does not. `bad`: as it is told,
+    whatever the word."""
     good = {"active", "succeeded", "delivered", "done"}
-    bad = {"failed", "dead", "deleted", "revoked"}
-    tone = "good" if text in good else "bad" if text in bad else "plain"
+    wrong = {"failed", "dead", "deleted", "revoked"}
+    tone = "good" if text in good else "bad" if text in wrong else "plain"
+    if bad is not None:
+        tone = "bad" if bad else "good"
     return format_html('<span class="hw-state hw-{}">{}</span>', tone, text)
 
 

@@ -94,6 +94,7 @@ UNFOLD: dict[str, Any] = {
         lambda _request: static("panel/panel.css"),
     ],
     "COLORS": {"primary": PRIMARY},
+    "DASHBOARD_CALLBACK": "apps.panel.dashboard.fill",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": NAVIGATION},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,15 @@ class Plan:
 
 def of(user: User, way: walking.Way) -> Plan:
     """The worst of the statements that a list makes: its edge, its count and its page."""
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        list(walking.changes_of(user, way.model, way.url).result_list)
-    plans = [_explained(query["sql"]) for query in captured.captured_queries]
+    return worst(lambda: list(walking.changes_of(user, way.model, way.url).result_list))
+
+
+def worst(work: Callable[[], object]) -> Plan:
+    """The worst of the statements that are made by some work."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    asked = [query["sql"] for query in captured.captured_queries]
+    plans = [_explained(sql) for sql in asked if sql.lstrip().startswith(("SELECT", "WITH"))]
     # None at all, when nothing can be found.
     return max(plans, key=lambda plan: (len(plan.whole), plan.rows), default=Plan(0, [], ""))
 

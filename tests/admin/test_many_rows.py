@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from django.test.utils import setup_databases
 from pytest_django import DjangoDbBlocker
 
@@ -44,3 +45,14 @@ def test_no_list_reads_more_than_its_bounds(root: User) -> None:
         if (plan := plans.of(root, way)).whole or plan.rows > MOST
     ]
     assert found == [], "\n\n".join(found)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("url", walking.PAGES)
+def test_no_page_reads_more_than_its_bounds(root: User, url: str) -> None:
+    client = Client()
+    client.force_login(root)
+    plan = plans.worst(lambda: client.get(url))
+    assert plan.whole == [], plan.text
+    assert plan.rows <= MOST, plan.text

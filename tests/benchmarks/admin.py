@@ -1,4 +1,4 @@
-"""The lists of the admin over a million events, 100,000 sources and a million runs.
+"""The lists and pages of the admin over a million events, 100,000 sources and a million runs.
 
 Each way through each list (tests/admin/walking.py) is asked for three times, as an operator who has
 logged in, through Django's own client: what the web process spends on it, and the database.
@@ -43,6 +43,9 @@ def measure(house: House, scale: float) -> list[Table]:
     for model in walking.lists():
         times = {way.name: _seconds(client, way.url) for way in walking.ways(root, model)}
         _say(table, model, times)
+    for url in walking.PAGES:
+        taken = milliseconds(_seconds(client, url))
+        table.add(url, 1, taken, taken, "as it opens")
     house.clear()
     table.notes.append(
         f"Ways: as it opens, other pages, each filter, each search. Medians of {TIMES}."

@@ -36,3 +36,15 @@ def test_a_list_and_a_row(operator: Visit, label: str) -> None:
         rows.first.click()
         operator.page.wait_for_url(re.compile("/change/"))
         operator.check(f"row-{label}", LOOKS if in_menu else ("light",))
+
+
+def test_the_dashboard(operator: Visit) -> None:
+    operator.open("/admin/")
+    # What the figures show is drawn, in the theme's own way.
+    drawn = operator.page.evaluate(
+        "() => [...document.querySelectorAll('canvas')].map((one) => Boolean(Chart.getChart(one)))"
+    )
+    assert drawn == [True, True]
+    operator.page.locator("summary", has_text="Figures").first.click()
+    assert operator.page.locator("caption").first.is_visible()
+    operator.check("dashboard")
