@@ -51,7 +51,8 @@ TABLES = [
     "process",
     *("sources_skippedslots", "sources_sourcechange", "sources_source", "components_component"),
     *("accounts_usagedelta", "accounts_usageday", "accounts_apikey"),
-    *("accounts_connecting", "accounts_account", "accounts_oauthclient", "accounts_user"),
+    *("accounts_connecting", "accounts_account", "accounts_oauthclient"),
+    *("django_session", "accounts_user_user_permissions", "accounts_user"),
 ]
 
 

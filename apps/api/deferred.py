@@ -44,16 +44,19 @@ class EventStream(HttpResponse):
     """The request is for a live stream of a source's events: the edge serves it (`apps.api.sse`).
 
     Anywhere else it is an empty answer. `after`: the event after which it begins, None = now.
-    `channel`: the one that is shown, `*` = all. `key_digest` names the key that opened it.
+    `channel`: the one that is shown, `*` = all. `key_digest` names the key of the source's owner
+    that opened it, None: a session did, and `good` says whether that may still look (asked in a
+    thread, every few seconds).
     """
 
     def __init__(
         self,
         user_id: str,
-        key_digest: bytes,
+        key_digest: bytes | None,
         source_id: str,
         channel: str,
         after: tuple[int, int] | None,
+        good: Callable[[], bool] | None = None,
     ) -> None:
         super().__init__(status=200, content_type="text/event-stream; charset=utf-8")
         self.user_id = user_id
@@ -61,6 +64,7 @@ class EventStream(HttpResponse):
         self.source_id = source_id
         self.channel = channel
         self.after = after
+        self.good = good
 
 
 def settle(response: HttpResponse, environ: dict[str, Any]) -> HttpResponse:

@@ -3,7 +3,8 @@
 The view authenticates, finds the source and reads the parameters in a thread, as any other, and
 hands back an `EventStream`; from there on the edge serves it, and no thread or connection is held:
 `sse_hub` feeds all streams of the process from one reader of Redis, `sse_client` is one reader's
-queue. A stream ends when its client goes or is too slow, its source is deleted or its key revoked.
+queue. A stream ends when its client goes or is too slow, its source is deleted, its key revoked
+or, of those that the panel opens, its session ended.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import logging
 from typing import Any
 
 import psycopg
+from django.db import DatabaseError, connections
 from psycopg_pool import PoolTimeout
 
 from apps.api.connections import Pool, open_pool, using
@@ -35,14 +36,15 @@ GUARD_SECONDS = 2.0
 
 _NEWEST = "SELECT source_id, last_ms, last_n FROM actor WHERE source_id = ANY(%(ids)s)"
 
-# Of open streams those whose source is gone, or whose key is no longer good.
+# Of open streams those whose source is gone, or whose key is no longer good. Those without a key
+# are an operator's: of any source.
 _UNWANTED = """
 SELECT u.place FROM unnest(%(sources)b::text[], %(users)b::text[], %(keys)b::bytea[])
   WITH ORDINALITY AS u(source_id, user_id, digest, place)
 WHERE NOT EXISTS (
-  SELECT FROM sources_source s WHERE s.id = u.source_id AND s.owner_id = u.user_id
-  AND s.state IN ('active', 'inactive'))
-OR NOT EXISTS (
+  SELECT FROM sources_source s WHERE s.id = u.source_id AND s.state IN ('active', 'inactive')
+  AND (u.digest IS NULL OR s.owner_id = u.user_id))
+OR u.digest IS NOT NULL AND NOT EXISTS (
   SELECT FROM accounts_apikey k JOIN accounts_user a ON a.id = k.user_id
   WHERE k.sha256 = u.digest AND k.user_id = u.user_id AND k.revoked_at IS NULL AND a.is_active
     AND (k.expires_at IS NULL OR k.expires_at > app_now()))
@@ -106,7 +108,7 @@ class Hub:
         while True:
             try:
                 await step()
-            except (psycopg.Error, PoolTimeout, OSError) as error:
+            except (psycopg.Error, DatabaseError, PoolTimeout, OSError) as error:
                 logger.warning("event streams: the database does not answer: %s", error)
                 await asyncio.sleep(AWAY_SECONDS)
             except Exception:
@@ -168,7 +170,8 @@ class Hub:
                     client.fall_behind()
 
     async def _guard(self) -> None:
-        """Close the streams of deleted sources and revoked keys; tell what Redis lost."""
+        """Close the streams of deleted sources, revoked keys and ended sessions; tell what Redis
+        lost."""
         await asyncio.sleep(GUARD_SECONDS)
         clients = [client for topic in self._topics.values() for client in topic.clients]
         if not clients:
@@ -182,9 +185,21 @@ class Hub:
             cursor = await connection.execute(_UNWANTED, values)
             for (place,) in await cursor.fetchall():
                 clients[place - 1].close()
+        asked = [client for client in clients if client.stream.good]
+        if asked:
+            for client in await asyncio.to_thread(_ended, asked):
+                client.close()
         await self._ask_the_ledger()
 
     async def _newest(self, source_ids: list[str]) -> dict[str, Id]:
         async with using(self._pool) as connection:
             cursor = await connection.execute(_NEWEST, {"ids": source_ids})
             return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+
+
+def _ended(clients: list[Client]) -> list[Client]:
+    """Those whose session may no longer look. In a thread, whose connection is given back."""
+    try:
+        return [client for client in clients if client.stream.good and not client.stream.good()]
+    finally:
+        connections.close_all()

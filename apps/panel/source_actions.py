@@ -14,8 +14,9 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from apps.core.errors import ApiError
-from apps.panel.pages import Button, Page, View
+from apps.panel.pages import Button, View
 from apps.panel.source_forms import DeleteForm, PropsForm, ReplayForm, VersionForm
+from apps.panel.tail import SourceTail
 from apps.panel.waiting import carried_out
 from apps.runs import lifecycle
 from apps.runs.lifecycle import Changes, Started
@@ -29,7 +30,7 @@ MANUAL = b"{}"
 posting = method_decorator(require_POST)
 
 
-class SourceActions(Page):
+class SourceActions(SourceTail):
     """Buttons, forms and the views behind them."""
 
     operate = "sources.change_source"
@@ -37,9 +38,6 @@ class SourceActions(Page):
 
     def may_delete(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("sources.delete_source"))
-
-    def may_follow(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("events.view_event"))
 
     def views(self) -> Iterable[tuple[str, View]]:
         return (
@@ -50,6 +48,8 @@ class SourceActions(Page):
             ("replay", self.replay),
             ("version", self.move),
             ("remove", self.remove),
+            ("tail", self.tail),
+            ("stream", self.stream),
         )
 
     def operations(self, request: HttpRequest, row: Source) -> list[Button]:
@@ -57,6 +57,8 @@ class SourceActions(Page):
         if row.state not in lifecycle.LISTED:
             return []
         found = []
+        if self.may_follow(request):
+            found.append(Button("Live tail", self.url_of(row, "tail"), post=False))
         if self.may_operate(request):
             if row.state == Source.State.ACTIVE:
                 found += [
