@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.documents.blocks import Block, blocks
 from tests.documents.terminal import SECONDS, Terminal
 
-GOES_ON = re.compile(r"make run$|--follow$|python3 receiver\.py$|headwater dev ")
+GOES_ON = re.compile(r"make run$|--follow$|python3 \w+\.py$|deno run .*$|headwater dev .*$")
 
 
 class Walk:
@@ -39,7 +39,14 @@ class Walk:
         self._last = ""
         self._shown: dict[str, str] = {}
 
+    def starts(self, line: str) -> None:
+        """The platform, in a terminal that is left to it."""
+        title = "the platform"
+        self._terminal(title).paste(self._here(line), goes_on=True)
+        self._see(title, self._here("ready: http://127.0.0.1:8000"))
+
     def through(self, document: str) -> None:
+        """Pastes all of it; fails with the place of the block that did not do what it says."""
         for block in blocks(document):
             try:
                 self._take(block)
@@ -80,9 +87,11 @@ class Walk:
         return self.terminals[title]
 
     def _working_folder(self) -> Path:
-        """Where the terminal is in which commands are typed."""
-        commands = next(one for title, one in self.terminals.items() if "commands" in title)
-        return Path(commands.paste("pwd").strip())
+        """Where the terminal is in which commands are typed, or will be."""
+        for title, terminal in self.terminals.items():
+            if "commands" in title:
+                return Path(terminal.paste("pwd").strip())
+        return self.folder
 
     def _here(self, text: str) -> str:
         for word, ours in self._replaced.items():
