@@ -1,12 +1,15 @@
-"""`python -m stack run`, `backup FILE`, `restore FILE`: what `make run` and its like call."""
+"""`python -m stack run`, `backup FILE`, `restore FILE`: what `make run` and its like call.
+`python -m stack process NAME`: one line of the Procfile, for units and containers."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from stack import backup, keeper, options, up
+from stack import backup, keeper, options, procfile, up
 from stack.errors import StackError
 from stack.supervisor import warn
 
@@ -21,6 +24,8 @@ def main() -> int:
         if arguments.command == "restore":
             backup.restore(chosen, arguments.file, hold=arguments.hold)
             return 0
+        if arguments.command == "process":
+            _become(arguments.root.absolute(), arguments.name)
         if arguments.die_with_parent:
             keeper.die_with_parent()
         lock = up.check(chosen)
@@ -30,6 +35,16 @@ def main() -> int:
     # The lock's descriptor is open in this process and in the supervisor: it falls with the last.
     assert lock >= 0
     return keeper.keep(lambda: up.supervise(chosen))
+
+
+def _become(root: Path, name: str) -> NoReturn:
+    """This very process, which whoever started it watches, turns into that line's program."""
+    lines = procfile.read(root / "Procfile")
+    if name not in lines:
+        raise StackError(f"no process type {name}: there are {', '.join(lines)}")
+    os.chdir(root)
+    program, *rest = procfile.shell(lines[name])
+    os.execve(program, [program, *rest], options.environment({}))  # noqa: S606
 
 
 def _arguments() -> argparse.Namespace:
@@ -45,6 +60,10 @@ def _arguments() -> argparse.Namespace:
     fill = commands.add_parser(
         "restore", parents=[common], help="fill an empty database; nothing may run on it"
     )
+    one = commands.add_parser(
+        "process", parents=[common], help="become one process of the Procfile, in its place"
+    )
+    one.add_argument("name", help="web, scheduler, worker or release")
     for command in (save, fill):
         command.add_argument("file", type=Path)
     fill.add_argument(

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from stack.errors import StackError
 
+# Runs once before the others, and ends: the database's shape, the first user.
+RELEASE = "release"
+
 
 def read(path: Path) -> dict[str, str]:
     """The shell command of each process type, in the order of the file."""

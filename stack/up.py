@@ -144,8 +144,10 @@ class Stack:
         return found
 
     def _start_processes(self) -> None:
-        """What the Procfile lists: each once, `worker` WORKERS times."""
+        """What the Procfile lists, but for `release`: each once, `worker` WORKERS times."""
         for name, command in procfile.read(self.options.root / "Procfile").items():
+            if name == procfile.RELEASE:
+                continue
             line = procfile.shell(command)
             if name == "worker":
                 for number in range(1, self.options.workers + 1):

@@ -1,0 +1,146 @@
+"""The lines of the Procfile on external servers, started as another process manager does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.byhand import LINES, ByHand
+from tests.acceptance.running import ROOT, eventually
+from tests.faults.fleet import Process
+
+# What docs/operations.md says of each, in seconds.
+GRACE = {"web": 4, "scheduler": 4, "worker": 10}
+EMITTER = """
+from headwater import Http, Source
+
+
+class Numbers(Source):
+    name = "Numbers"
+    version = "0.0.1"
+    http = Http()
+
+    def run(self, event):
+        self.emit({"number": event.body["number"]})
+"""
+LISTENER = """
+from headwater import Source
+
+
+class Squares(Source):
+    name = "Squares"
+    version = "0.0.1"
+
+    def run(self, event):
+        self.emit({"square": event["number"] ** 2})
+"""
+
+
+@pytest.fixture
+def hand() -> Iterator[ByHand]:
+    made = ByHand()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_the_process_types_are_these() -> None:
+    assert list(LINES) == ["web", "scheduler", "worker", "release"]
+
+
+def test_started_by_hand_scaled_and_stopped(hand: ByHand) -> None:
+    for _ in range(2):
+        released = hand.release()
+        assert released.returncode == 0, released.stderr
+    started = {
+        "web": hand.start("web"),
+        "scheduler": hand.start("scheduler"),
+        "scheduler2": hand.become("scheduler", "scheduler2"),
+        "worker1": hand.start("worker", "worker1"),
+        "worker2": hand.become("worker", "worker2"),
+    }
+    with hand.client() as api:
+        eventually(lambda: well(hand) == started.keys() - {"web"}, 60, "workers.health")
+        numbers, squares = deploy(api, EMITTER), deploy(api, LISTENER)
+        parties = {"emitter_id": numbers["id"], "listener_id": squares["id"]}
+        assert api.post("/subscriptions", params=parties).status_code == 200
+        endpoint = numbers["configured_props"]["http"]["endpoint_url"]
+        for number in range(20):
+            assert httpx.post(endpoint, json={"number": number}).is_success
+        eventually(lambda: len(events(api, squares["id"])) == 20, 30, "20 squares")
+        assert sorted(e["square"] for e in events(api, squares["id"])) == [n * n for n in range(20)]
+        tickers = tickers_of(hand)
+        two_schedulers_are_one(hand, tickers, started["scheduler"])
+    for name, process in started.items():
+        if process.popen.poll() is None:
+            ends_in_time(process, GRACE[name.rstrip("0123456789")])
+
+
+def two_schedulers_are_one(hand: ByHand, tickers: list[str], first: Process) -> None:
+    """Both tick at the same timers; then one is stopped, and the other goes on alone."""
+    eventually(lambda: at_least(hand, tickers, 3), 30, "three slots of each")
+    ends_in_time(first, GRACE["scheduler"])
+    seen = max(len(hand.world.runs(source)) for source in tickers)
+    eventually(lambda: at_least(hand, tickers, seen + 2), 30, "slots of one scheduler")
+    hand.world.sql("UPDATE sources_timer SET next_fire_at = NULL")
+    eventually(hand.world.is_quiet, 30, "all runs ended")
+    for source in tickers:
+        runs = hand.world.runs(source)
+        assert {run.state for run in runs} == {"succeeded"}
+        assert hand.world.counts(source) == list(range(1, len(runs) + 1))
+        slots = [int(run.key.split(":")[1]) // 1000 for run in runs if run.cause == "timer"]
+        skipped = hand.world.one(
+            "SELECT coalesce(sum(count), 0) FROM sources_skippedslots WHERE source_id = %s", source
+        )
+        assert len(set(slots)) == len(slots)
+        assert len(slots) + skipped == max(slots) - min(slots) + 1
+
+
+def tickers_of(hand: ByHand) -> list[str]:
+    """Thirty sources, due every second: no API call makes one that often."""
+    hand.world.owner = hand.world.one("SELECT id FROM accounts_user")
+    return hand.world.sources(hand.world.component(), 30, interval=1)
+
+
+def at_least(hand: ByHand, sources: list[str], runs: int) -> bool:
+    return all(len(hand.world.runs(source)) >= runs for source in sources)
+
+
+def ends_in_time(process: Process, grace_s: float) -> None:
+    """SIGTERM is all it takes; the exit code says that it was no accident."""
+    began = time.monotonic()
+    process.signal(signal.SIGTERM)
+    code = process.wait()
+    assert (code, time.monotonic() - began < grace_s) == (0, True), (process.name, process.log)
+
+
+def well(hand: ByHand) -> set[str]:
+    """The processes of which the health check says that they consume."""
+    told = subprocess.run(
+        [sys.executable, "-m", "workers.health"],
+        cwd=ROOT,
+        env=hand.environment,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return {line.split(":")[0] for line in told.splitlines() if ": ok" in line}
+
+
+def deploy(api: httpx.Client, code: str) -> dict[str, Any]:
+    answer = api.post("/sources", json={"component_code": code})
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()["data"]
+    return made
+
+
+def events(api: httpx.Client, source: str) -> list[dict[str, int]]:
+    listed = api.get(f"/sources/{source}/event_summaries", params={"limit": 100}).json()["data"]
+    return [event["event"] for event in listed]
