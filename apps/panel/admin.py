@@ -3,6 +3,8 @@ own file."""
 
 from __future__ import annotations
 
+from apps.panel.ledger import SourceChangeAdmin
+from apps.panel.runs import RunAdmin
 from apps.panel.sources import SourceAdmin
 
-__all__ = ["SourceAdmin"]
+__all__ = ["RunAdmin", "SourceAdmin", "SourceChangeAdmin"]

@@ -11,7 +11,7 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
-from apps.core.showing import line, readable
+from apps.core.showing import line, readable, visible
 from apps.events.items import SHOWN_BYTES, EventId
 from apps.events.reading import LOGS
 from apps.runs.models import Run
@@ -20,6 +20,9 @@ from apps.sources.models import Source
 LISTED = 20
 # Rows of one channel that are looked through for those of one run.
 LOOKED_THROUGH = 2_000
+# Events of one run that are listed.
+OF_RUN = 200
+CLOCKS_APART_MS = 10_000
 # Channels of one source that are looked into.
 CHANNELS = 100
 
@@ -46,11 +49,17 @@ ORDER BY ms DESC, n DESC LIMIT %(limit)s
 """  # noqa: S608 - constants of this file
 _OF_RUN = f"""{_WALK}
 SELECT {_COLUMNS} FROM walk w CROSS JOIN LATERAL (
-  SELECT * FROM (SELECT ms, n, run_id, payload, meta FROM event
+  SELECT * FROM (SELECT ms, n, run_id, payload, meta, deleted_at FROM event
     WHERE source_id = %(source)s AND channel = w.channel AND ms >= %(from_ms)s
     ORDER BY ms, n LIMIT %(through)s) AS near
-  WHERE run_id = %(run)s::uuid) AS e
+  WHERE run_id = %(run)s::uuid AND deleted_at IS NULL) AS e
+WHERE channel <> '{LOGS}'
 ORDER BY ms, n LIMIT %(limit)s
+"""  # noqa: S608 - constants of this file
+_CHANNEL_OF = f"""{_WALK}
+SELECT channel FROM walk w WHERE EXISTS (
+  SELECT FROM event WHERE source_id = %(source)s AND channel = w.channel AND ms = %(ms)s
+  AND n = %(n)s AND deleted_at IS NULL) LIMIT 1
 """  # noqa: S608 - constants of this file
 _LOG = """
 SELECT run_id, payload FROM event WHERE source_id = %(source)s AND channel = %(channel)s
@@ -101,18 +110,34 @@ def newest_events(source_id: str) -> list[Shown]:
 
 
 def events_of_run(run: Run) -> list[Shown]:
-    """What it emitted, its error and its log lines, oldest first. Events far behind the run's own
-    time are not found: `LOOKED_THROUGH` are looked at in each channel."""
+    """What it emitted and its error, oldest first. They were stored when it ended; in each channel
+    `LOOKED_THROUGH` events are looked at from then on."""
+    # `ended_at` is of the worker's clock, the ids are of the database's.
+    stored_ms = int(run.ended_at.timestamp() * 1000) - CLOCKS_APART_MS
     values: dict[str, int | str] = {
         "source": run.source_id,
         "channels": CHANNELS,
         "run": str(run.id),
-        "from_ms": int((run.started_at or run.queued_at).timestamp() * 1000),
+        "from_ms": max(stored_ms, int(run.queued_at.timestamp() * 1000)),
         "through": LOOKED_THROUGH,
-        "limit": 200,
+        "limit": OF_RUN,
         "shown": SHOWN_BYTES,
     }
     return _events(_OF_RUN, values)
+
+
+def channel_of(source_id: str, event: EventId) -> str | None:
+    """In which channel an event stands; None when it is not stored any more."""
+    values: dict[str, int | str] = {
+        "source": source_id,
+        "channels": CHANNELS,
+        "ms": event.ms,
+        "n": event.n,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANNEL_OF, values)
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def _events(sql: str, values: dict[str, int | str]) -> list[Shown]:
@@ -193,3 +218,16 @@ def error_line(error: Any) -> str:
         return line(f"{facts['name']}: {facts['message']}")
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return line(bytes(error).decode(errors="replace"))
+
+
+def error_text(error: Any) -> str:
+    """A stored error whole: `Name: message`, its code, its stack."""
+    if error is None:
+        return ""
+    try:
+        facts = orjson.loads(bytes(error))
+        head, stack = f"{facts['name']}: {facts['message']}", facts.get("stack")
+        parts = [head, f"Code: {facts['code']}" if facts.get("code") else "", stack or ""]
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return readable(error)
+    return visible("\n\n".join(str(part) for part in parts if part))

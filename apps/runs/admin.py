@@ -1,11 +1,11 @@
-"""The mailbox, leases, state, history, operations: looking only. Search by the id of a source."""
+"""The mailbox, leases, state, operations: looking only (history: `apps.panel.runs`)."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from apps.core.admin import LookOnly
-from apps.core.admin_lists import choice, since
+from apps.core.admin_lists import choice
 from apps.runs.models import (
     Actor,
     ComponentState,
@@ -13,7 +13,6 @@ from apps.runs.models import (
     MailboxRow,
     Operation,
     Process,
-    Run,
 )
 
 
@@ -39,27 +38,6 @@ class MailboxRowAdmin(LookOnly):
     ordering = ("source_id", "id")
     key_fields = ("source_id", "id")
     light = ("payload",)
-
-
-@admin.register(Run)
-class RunAdmin(LookOnly):
-    list_display = (
-        "id", "source_id", "cause", "state", "cause_at", "duration_ms", "emitted", "suppressed",
-    )  # fmt: skip
-    search_fields = ("source_id__exact", "id__exact")
-    list_filter = (
-        since("cause_at"),
-        # Few runs fail: run_trouble has those that did.
-        choice(
-            "state",
-            {"succeeded": "never", **dict.fromkeys(("failed", "dead", "cancelled"), "alone")},
-        ),
-        choice("cause", dict.fromkeys(("timer", "http", "event", "manual", "hook"), "never")),
-    )
-    # Along the index run_newest; of one source along run_listing.
-    ordering = ("-cause_at", "id")
-    newest = "cause_at"
-    light = ("error",)
 
 
 @admin.register(Operation)

@@ -6,13 +6,16 @@ every run that failed or died left its own on the source's `$errors` (REST speci
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
+from datetime import datetime
 
 from django.db import connection, transaction
 
 from apps.core import errors
+from apps.events.items import EventId
 from apps.runs import lifecycle, mailbox
 from apps.runs.contract import Cause
 from apps.runs.reading import RunView
@@ -45,22 +48,29 @@ WHERE m.source_id = %(source)s AND m.cause = 'event' AND m.key = %(key)s
 """
 
 
+def can_rerun(state: str, cause: str) -> bool:
+    """Whether a run that ended so can be run again."""
+    return state in ("dead", "failed") and cause in _CAUSES
+
+
 @transaction.atomic
-def rerun(run: RunView) -> uuid.UUID:
-    """Queue it again; every call is one run more. Returns the new Run's id.
+def rerun(run: RunView, once: str | None = None) -> uuid.UUID:
+    """Queue it again; every call is one run more, but those of the same `once` are one. Returns the
+    new Run's id.
 
     Raises ApiError: 409 unless it is `dead` or `failed`, was no hook, and its event is still
     stored; 400 when the source is inactive; 429 when its mailbox is full.
     """
     cause = _CAUSES.get(run.position.cause)
-    if run.state not in ("dead", "failed") or cause is None:
+    if cause is None or not can_rerun(run.state, cause):
         raise errors.conflict("only a run that is dead or failed can be run again")
     source = lifecycle.locked(run.source_id, alone=False)
     if source.state != Source.State.ACTIVE:
         raise errors.bad_request("source_inactive", "the source is inactive: activate it first")
     first_key = run.position.key.partition(AGAIN)[0]
-    key = f"{first_key[:_KEY_CHARACTERS]}{AGAIN}{uuid.uuid4().hex[:12]}"
-    payload = _original_event(run)
+    turn = hashlib.sha256(once.encode()).hexdigest() if once else uuid.uuid4().hex
+    key = f"{first_key[:_KEY_CHARACTERS]}{AGAIN}{turn[:12]}"
+    payload = original_event(run.source_id, run.id, run.queued_at)
     made = mailbox.enqueue(source.id, cause, key, payload or b"null")
     referred = cause == "event" and _refer(source.id, key, first_key)
     if payload is None and not referred:
@@ -68,11 +78,17 @@ def rerun(run: RunView) -> uuid.UUID:
     return made
 
 
-def _original_event(run: RunView) -> bytes | None:
+def causing_event(key: str) -> tuple[str, EventId] | None:
+    """Emitter and id of the event that a run's key names, if its cause was one."""
+    named = _EVENT_KEY.fullmatch(key.partition(AGAIN)[0])
+    return (named[1], EventId(int(named[2]), int(named[3]))) if named else None
+
+
+def original_event(source_id: str, run_id: uuid.UUID, queued_at: datetime) -> bytes | None:
     """The event that a failed run was given, byte for byte, from what it left on `$errors`."""
-    begun_ms = int(run.queued_at.timestamp() * 1000)
+    begun_ms = int(queued_at.timestamp() * 1000)
     with connection.cursor() as cursor:
-        cursor.execute(_ON_ERRORS, [run.source_id, ERRORS, run.id, begun_ms])
+        cursor.execute(_ON_ERRORS, [source_id, ERRORS, run_id, begun_ms])
         row = cursor.fetchone()
     text = bytes(row[0]).decode() if row else ""
     if not text.startswith(_ERROR_HEAD):
@@ -82,15 +98,16 @@ def _original_event(run: RunView) -> bytes | None:
 
 
 def _refer(source_id: str, key: str, first_key: str) -> bool:
-    named = _EVENT_KEY.fullmatch(first_key)
+    named = causing_event(first_key)
     if named is None:
         return False
-    values = {
+    emitter, (ms, n) = named
+    values: dict[str, int | str] = {
         "source": source_id,
         "key": key,
-        "emitter": named[1],
-        "ms": int(named[2]),
-        "n": int(named[3]),
+        "emitter": emitter,
+        "ms": ms,
+        "n": n,
     }
     with connection.cursor() as cursor:
         cursor.execute(_REFER, values)

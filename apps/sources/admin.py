@@ -1,4 +1,4 @@
-"""The ledger of sources and their timers: looking only (sources: `apps.panel.sources`)."""
+"""Timers of sources: looking only (sources and their ledger: `apps.panel`)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.core.admin import LookOnly
-from apps.core.admin_lists import choice, since
-from apps.sources.models import SkippedSlots, SourceChange, Timer
-
-
-@admin.register(SourceChange)
-class SourceChangeAdmin(LookOnly):
-    list_display = ("id", "source_id", "version", "kind", "actor", "at")
-    list_filter = (
-        since("at"),
-        choice("kind", dict.fromkeys(SourceChange.Kind.values, "alone")),
-    )
-    search_fields = ("source__id__exact",)
-    ordering = ("-at", "-id")
-    newest = "at"
-    light = ("data",)
+from apps.core.admin_lists import choice
+from apps.sources.models import SkippedSlots, Timer
 
 
 class Going(admin.SimpleListFilter):

@@ -104,6 +104,7 @@ class SourceChange(models.Model):
         indexes = [
             models.Index(fields=["-at", "-id"], name="source_change_newest"),
             models.Index(fields=["kind", "-at", "-id"], name="source_change_kind"),
+            models.Index(fields=["actor", "-at", "-id"], name="source_change_actor"),
         ]
 
     def __str__(self) -> str:

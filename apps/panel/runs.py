@@ -1,0 +1,194 @@
+"""Runs in the panel: what caused one, what became of it, and running again what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http import HttpResponse as Answer
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from apps.components.models import Component
+from apps.core.admin_lists import choice, since
+from apps.core.errors import ApiError
+from apps.core.showing import readable, visible
+from apps.events.items import EventId
+from apps.panel import reading
+from apps.panel.pages import (
+    Button,
+    Facts,
+    Page,
+    Section,
+    Table,
+    Text,
+    View,
+    event_link,
+    row_link,
+    state,
+)  # fmt: skip
+from apps.runs import rerun
+from apps.runs.models import HttpResponse, Run
+from apps.runs.reading import find
+from apps.runs.rerun import can_rerun, causing_event, original_event
+from apps.sources.models import Source
+
+# A list's action queues each chosen run while the operator waits.
+AT_ONCE = 200
+CAUSES = {
+    "timer": "its timer",
+    "http": "a request to its endpoint",
+    "event": "an event it listens to",
+    "manual": "somebody who ran it",
+    "deploy": "its hook deploy",
+    "activate": "its hook activate",
+    "deactivate": "its hook deactivate",
+}
+
+
+@admin.register(Run)
+class RunAdmin(Page):
+    operate = "sources.change_source"
+    list_display = (
+        "id", "source_id", "cause", "state", "cause_at", "duration_ms", "emitted", "suppressed",
+    )  # fmt: skip
+    search_fields = ("source_id__exact", "id__exact")
+    list_filter = (
+        since("cause_at"),
+        # Few runs fail: run_trouble has those that did.
+        choice(
+            "state",
+            {"succeeded": "never", **dict.fromkeys(("failed", "dead", "cancelled"), "alone")},
+        ),
+        choice("cause", dict.fromkeys(CAUSES, "never")),
+    )
+    # Along the index run_newest; of one source along run_listing.
+    ordering = ("-cause_at", "id")
+    newest = "cause_at"
+    light = ("error",)
+    hidden = ("error",)
+    actions = ("rerun_chosen",)
+
+    def views(self) -> Iterable[tuple[str, View]]:
+        return (("rerun", self.rerun),)
+
+    def buttons(self, request: HttpRequest, row: Run) -> Iterator[Button]:
+        if can_rerun(row.state, row.cause) and self.may_operate(request):
+            yield Button("Run again", self.url_of(row, "rerun"))
+
+    def sections(self, request: HttpRequest, row: Run) -> Iterator[Section]:
+        yield _about(row)
+        yield Text("Error", reading.error_text(row.error))
+        if request.user.has_perm("events.view_event"):
+            yield from _given(row)
+            yield _emitted(row)
+            lines = reading.log_lines(row.source_id).get(row.id, [])
+            yield Text("Log lines", visible("\n".join(lines)), "None that the log still has.")
+        if request.user.has_perm("runs.view_httpresponse"):
+            yield from _answered(row)
+
+    @method_decorator(require_POST)
+    def rerun(self, request: HttpRequest, object_id: str) -> Answer:
+        row = self.operated(request, object_id)
+        # What an operator asked for twice with one press runs once.
+        once = request.POST.get("once", "")[:64]
+        try:
+            made = _queued_again(row, once)
+        except ApiError as error:
+            return self.back(request, row, error.message, bad=True)
+        return self.back(request, row, f"It is in the mailbox once more, as run {made}.")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return self.may_operate(request)
+
+    @admin.action(description="Run the selected runs again", permissions=["operate"])
+    def rerun_chosen(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """Each that is dead or failed; what the others are is said."""
+        rows = list(chosen.order_by("cause_at", "id")[: AT_ONCE + 1])
+        if len(rows) > AT_ONCE:
+            self.message_user(request, f"At most {AT_ONCE} runs at once", "ERROR")
+            return
+        queued, refused = 0, []
+        for row in rows:
+            try:
+                _queued_again(row)
+            except ApiError as error:
+                refused.append(f"{row.id}: {error.message}")
+            else:
+                queued += 1
+        self.message_user(request, f"{queued} runs are in their mailboxes once more")
+        if refused:
+            self.message_user(request, "; ".join(refused[:10]), "ERROR")
+
+
+def _queued_again(row: Run, once: str | None = None) -> Any:
+    run = find(row.owner_id, row.id)
+    assert run is not None  # it is the row that was just read
+    return rerun.rerun(run, once or None)
+
+
+def _about(row: Run) -> Facts:
+    source = Source.objects.filter(id=row.source_id).first()
+    component = Component.objects.filter(id=row.component_id).first()
+    facts: list[tuple[str, Any]] = [
+        ("State", state(row.state)),
+        ("Source", row_link("sources.source", source.id, source) if source else row.source_id),
+        (
+            "Component",
+            row_link("components.component", component.id, component)
+            if component
+            else row.component_id,
+        ),
+        ("Cause", CAUSES.get(row.cause, row.cause)),
+        ("Caused", row.cause_at),
+        ("Started", row.started_at),
+        ("Ended", row.ended_at),
+        ("Took", f"{row.duration_ms} ms"),
+        ("Attempt", row.attempt),
+        ("Events emitted", row.emitted),
+        ("Events held back", row.suppressed),
+        ("Run again of", "an earlier run" if rerun.AGAIN in row.key else None),
+    ]
+    return Facts("Run", facts)
+
+
+def _given(row: Run) -> Iterator[Section]:
+    """The event that caused it: by its address, or as a run that failed left it."""
+    named = causing_event(row.key) if row.cause == "event" else None
+    if named:
+        emitter, event = named
+        yield Table("Caused by", ("Event", "Of source"), [(_stored(emitter, event), _of(emitter))])
+    payload = original_event(row.source_id, row.id, row.queued_at) if row.error else None
+    if payload is not None:
+        yield Text("Event it was given", readable(payload))
+
+
+def _stored(emitter: str, event: EventId) -> Any:
+    channel = reading.channel_of(emitter, event)
+    return f"{event.ms}-{event.n}" if channel is None else event_link(emitter, channel, *event)
+
+
+def _of(source_id: str) -> Any:
+    name = reading.sources_named({source_id}).get(source_id)
+    return source_id if name is None else row_link("sources.source", source_id, name)
+
+
+def _emitted(row: Run) -> Table:
+    rows = [
+        (event_link(row.source_id, event.channel, *event.id), event.at,
+         event.channel or "default", event.text, f"{event.size} bytes")
+        for event in reading.events_of_run(row)
+    ]  # fmt: skip
+    headers = ("Id", "Stored", "Channel", "Summary", "Size")
+    return Table("Events it emitted", headers, rows, empty="None that is still stored.")
+
+
+def _answered(row: Run) -> Iterator[Facts]:
+    """What its HTTP request was answered, which is kept for a day."""
+    answer = HttpResponse.objects.filter(run_id=row.id).only("status").first()
+    if answer is not None:
+        what = row_link("runs.httpresponse", row.id, answer.status or "nothing")
+        yield Facts("HTTP answer", [("Status", what)])
