@@ -7,6 +7,7 @@ whose loop hangs, is frozen or cannot reach the database falls silent. Its count
 
     beat ──> every few seconds            silent for `SILENT_SECONDS`: unhealthy
     stop ──> state `stopped`  ──fold──>   its counters are added to those of the past, the row goes
+    kill ──> silent, then `stopped` when another of its name begins, or folded after ten minutes
 
 Plain SQL, for connections of either kind; time is the database's.
 """
@@ -42,6 +43,13 @@ _BEGIN = """
 INSERT INTO process (id, kind, name, host, pid, started_at, seen_at, state, facts, metrics)
 VALUES (%(id)s, %(kind)s, %(name)s, %(host)s, %(pid)s, app_now(), app_now(), %(state)s, %(facts)b,
         %(metrics)b)
+"""
+
+# Nobody misses who had this name here before, were it killed: it is as if it had stopped. One that
+# lives all the same says so at its next sign of life.
+_REPLACE = """
+UPDATE process SET state = 'stopped'
+WHERE kind = %(kind)s AND name = %(name)s AND host = %(host)s AND id <> %(id)s
 """
 
 SEEN = """
@@ -125,7 +133,9 @@ async def beat(
     """A sign of life, from an event loop. Raises psycopg.Error."""
     values = _values(card, state, facts)
     if (await connection.execute(_BEAT, values)).rowcount == 0:
-        await connection.execute(_BEGIN, _anew(card, values))
+        values = _anew(card, values)
+        await connection.execute(_BEGIN, values)
+        await connection.execute(_REPLACE, values)
 
 
 def beat_now(card: Card, state: str, facts: dict[str, Any]) -> None:
@@ -134,7 +144,9 @@ def beat_now(card: Card, state: str, facts: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_BEAT, values)
         if cursor.rowcount == 0:
-            cursor.execute(_BEGIN, _anew(card, values))
+            values = _anew(card, values)
+            cursor.execute(_BEGIN, values)
+            cursor.execute(_REPLACE, values)
 
 
 def seen_of(rows: Sequence[Sequence[Any]]) -> list[Seen]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,22 +20,28 @@ def fault_servers() -> Iterator[Servers]:
     servers.close()
 
 
-@pytest.fixture
-def fleet(fault_servers: Servers, tmp_path: Path) -> Iterator[Fleet]:
+@contextmanager
+def a_fleet(servers: Servers, directory: Path) -> Iterator[Fleet]:
     """No process yet, an empty world, empty Redis."""
-    fault_servers.start()
-    world = World(fault_servers.postgres.url)
-    made = Fleet(fault_servers, world, tmp_path)
+    servers.start()
+    world = World(servers.postgres.url)
+    made = Fleet(servers, world, directory)
     with made.redis() as client:
         client.config_set("maxmemory", "0")
         client.flushall()
     world.begin()
     yield made
     made.end()
-    fault_servers.start()
+    servers.start()
     world.close()
     world.clear()
     world.close()
+
+
+@pytest.fixture
+def fleet(fault_servers: Servers, tmp_path: Path) -> Iterator[Fleet]:
+    with a_fleet(fault_servers, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

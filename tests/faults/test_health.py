@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -17,12 +19,73 @@ import psycopg
 import pytest
 
 from apps.runs.processes import Seen
-from tests.faults.fleet import ROOT, Fleet, Process
+from tests.faults.conftest import a_fleet
+from tests.faults.fleet import ROOT, Fleet, Process, Servers
 from tests.making import until
+from tests.servers import Server
 from workers import health
 
 # Longer than a busy machine keeps a process from its turn.
 SILENT = {"SILENT_SECONDS": "3"}
+
+
+class Watchdog:
+    """What systemd hears of a process, each with its time."""
+
+    def __init__(self, directory: Path) -> None:
+        self.address = str(directory / "notify")
+        self.heard: list[tuple[float, str]] = []
+        self._door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._door.bind(self.address)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while told := self._door.recv(100):
+            self.heard.append((time.monotonic(), told.decode()))
+
+    def close(self) -> None:
+        self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
+
+    def fed(self, since: float) -> int:
+        return [told for at, told in self.heard if at > since].count("WATCHDOG=1")
+
+
+@dataclass
+class House:
+    """A worker and a scheduler that are well when a test begins, and well when it ends."""
+
+    fleet: Fleet
+    watchdog: Watchdog
+    worker: Process
+    scheduler: Process
+
+    def start_worker(self) -> Process:
+        self.worker = self.fleet.worker(
+            **SILENT, PROCESS="worker1", NOTIFY_SOCKET=self.watchdog.address
+        )
+        return self.worker
+
+    def well(self) -> None:
+        well(self.fleet, "worker1")
+        well(self.fleet, "scheduler")
+
+
+@pytest.fixture(scope="module")
+def house(fault_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for all: each test leaves it as it was, and starting it takes as long as any of them."""
+    directory = tmp_path_factory.mktemp("house")
+    watchdog = Watchdog(directory)
+    with a_fleet(fault_servers, directory) as fleet:
+        address = {"NOTIFY_SOCKET": watchdog.address}
+        worker = fleet.worker(**SILENT, **address, PROCESS="worker1")
+        scheduler = fleet.scheduler(**SILENT, PROCESS="scheduler")
+        worker.wait_ready()
+        scheduler.wait_ready()
+        made = House(fleet, watchdog, worker, scheduler)
+        made.well()
+        yield made
+    watchdog.close()
 
 
 def verdict(fleet: Fleet, name: str) -> str:
@@ -33,6 +96,16 @@ def verdict(fleet: Fleet, name: str) -> str:
         return "no database"
     here = health.newest(found, socket.gethostname(), name)
     return health.verdict(here[0], float(SILENT["SILENT_SECONDS"])) if here else "none"
+
+
+@contextmanager
+def away(fleet: Fleet, server: Server) -> Iterator[None]:
+    server.stop()
+    try:
+        yield
+    finally:
+        fleet.servers.start()
+        fleet.world.close()
 
 
 def asked(fleet: Fleet, *arguments: str) -> tuple[int, str]:
@@ -66,61 +139,98 @@ def locked(fleet: Fleet, table: str) -> Iterator[None]:
         yield
 
 
-def started(fleet: Fleet) -> tuple[Process, Process]:
-    worker = fleet.worker(**SILENT, PROCESS="worker1")
-    scheduler = fleet.scheduler(**SILENT, PROCESS="scheduler")
-    worker.wait_ready()
-    scheduler.wait_ready()
-    well(fleet, "worker1")
-    well(fleet, "scheduler")
-    return worker, scheduler
-
-
-def test_frozen_stuck_and_cut_off(fleet: Fleet) -> None:
-    worker, scheduler = started(fleet)
-    told = asked(fleet)[1]
+def test_who_is_well_says_so(house: House) -> None:
+    until(lambda: asked(house.fleet)[0] == 0)
+    told = asked(house.fleet)[1]
     assert [line.partition(":")[0] for line in told.splitlines()] == ["scheduler", "worker1"]
-    until(lambda: asked(fleet, "worker1")[0] == 0)
-    for process, name in ((worker, "worker1"), (scheduler, "scheduler")):
+    assert len(asked(house.fleet, "worker1")[1].splitlines()) == 1
+
+
+def test_frozen(house: House) -> None:
+    both = house.worker, house.scheduler
+    for process in both:
         process.signal(signal.SIGSTOP)
-        unwell(fleet, name, "silent for")
+    for name in ("worker1", "scheduler"):
+        unwell(house.fleet, name, "silent for")
+    assert asked(house.fleet)[0] == 1
+    for process in both:
         process.signal(signal.SIGCONT)
-        well(fleet, name)
-    # One loop of several hangs: the others go on, and say which.
-    with locked(fleet, "fanout_due"):
-        unwell(fleet, "worker1", "late: fan out")
-    well(fleet, "worker1")
-    # The loop that finds work hangs.
-    with locked(fleet, "operation"):
-        unwell(fleet, "worker1", "silent for")
-    well(fleet, "worker1")
-    with locked(fleet, "sources_timer"):
-        unwell(fleet, "scheduler", "silent for")
-    well(fleet, "scheduler")
-    fleet.servers.postgres.stop()
-    code, told = asked(fleet)
-    assert (code, told.split(": ")[1]) == (1, "the database does not answer")
-    fleet.servers.start()
-    well(fleet, "worker1")
-    well(fleet, "scheduler")
+    house.well()
 
 
-def test_dead_and_stopped(fleet: Fleet) -> None:
-    worker, scheduler = started(fleet)
-    worker.kill()
+def test_one_loop_of_several_hangs(house: House) -> None:
+    """The others go on, and say which; the watchdog is not fed, as a restart would help."""
+    fed_before = house.watchdog.fed(0)
+    assert fed_before > 0
+    with locked(house.fleet, "fanout_due"):
+        unwell(house.fleet, "worker1", "late: fan out")
+        until(lambda: house.watchdog.fed(time.monotonic() - 1.9) == 0)
+    house.well()
+    freed = time.monotonic()
+    until(lambda: house.watchdog.fed(freed) > 0)
+
+
+def test_the_loops_that_find_work_hang(house: House) -> None:
+    with locked(house.fleet, "operation"), locked(house.fleet, "sources_timer"):
+        unwell(house.fleet, "worker1", "silent for")
+        unwell(house.fleet, "scheduler", "silent for")
+    house.well()
+
+
+def test_cut_off_from_the_database(house: House) -> None:
+    with away(house.fleet, house.fleet.servers.postgres):
+        since = time.monotonic()
+        code, told = asked(house.fleet)
+        assert (code, told.split(": ")[1]) == (1, "the database does not answer")
+        # The loops turn all the same: a restart would help nobody.
+        until(lambda: house.watchdog.fed(since) >= 3)
+    house.well()
+
+
+def test_without_a_broker_a_worker_is_well(house: House) -> None:
+    """Hints are lost then, and nothing else: the runner finds due work by itself."""
+    facts = "SELECT facts FROM process WHERE name = 'worker1' AND state = 'ok'"
+
+    def connected(yes: bool) -> bool:
+        return orjson.loads(house.fleet.world.one(facts))["broker"] is yes
+
+    with away(house.fleet, house.fleet.servers.valkey):
+        until(lambda: connected(False))
+        house.well()
+    until(lambda: connected(True))
+
+
+def test_killed_and_followed_by_another(house: House) -> None:
+    """Missed until another of its name has begun, and then by nobody: not as a row either."""
+    fleet, killed = house.fleet, house.worker.popen.pid
+    house.worker.kill()
     unwell(fleet, "worker1", "is gone")
-    again = fleet.worker(**SILENT, PROCESS="worker1")
-    again.wait_ready()
-    well(fleet, "worker1")
-    # Stopped in order it is no more: nobody misses it, and its row goes to the past.
-    again.signal(signal.SIGTERM)
-    again.wait()
+    house.start_worker().wait_ready()
+    house.well()
+    assert asked(fleet)[1].count("worker1: ") == 1
+    state = "SELECT state FROM process WHERE kind = 'worker' AND pid = %s AND state <> 'stopped'"
+    assert fleet.world.sql(state, killed) == []
+    assert fleet.world.sql("SELECT name FROM process WHERE kind = 'worker' AND state = 'ok'") == [
+        ("worker1",)
+    ]
+
+
+def test_stopped_in_order_it_is_no_more(house: House) -> None:
+    """Nobody misses it, and its row goes to the past."""
+    fleet, stopped = house.fleet, house.worker
+    stopped.signal(signal.SIGTERM)
+    stopped.wait()
+    until(lambda: "STOPPING=1" in [told for _, told in house.watchdog.heard])
     rows = "SELECT state FROM process WHERE kind = 'worker' AND pid = %s"
-    until(lambda: fleet.world.sql(rows, again.popen.pid) == [])
+    until(lambda: fleet.world.sql(rows, stopped.popen.pid) == [])
     assert fleet.world.one("SELECT state FROM process WHERE kind = 'past'") == "past"
-    scheduler.signal(signal.SIGTERM)
-    scheduler.wait()
-    assert fleet.world.one("SELECT state FROM process WHERE kind = 'scheduler'") == "stopped"
+
+
+def test_a_scheduler_says_that_it_stops(house: House) -> None:
+    house.scheduler.signal(signal.SIGTERM)
+    house.scheduler.wait()
+    rows = "SELECT state FROM process WHERE kind = 'scheduler'"
+    assert house.fleet.world.one(rows) == "stopped"
 
 
 def test_who_took_the_place_of_a_dead_one_without_a_name_is_asked_instead(
@@ -148,46 +258,3 @@ def test_who_took_the_place_of_a_dead_one_without_a_name_is_asked_instead(
     assert asked_of(first, scheduler) == {101, 3}
     assert asked_of(first, second, after) == {102, 2}
     assert asked_of(named, after) == {103, 2}
-
-
-def test_without_a_broker_a_worker_is_well(fleet: Fleet) -> None:
-    """Hints are lost then, and nothing else: the runner finds due work by itself."""
-    started(fleet)
-    fleet.servers.valkey.stop()
-    facts = "SELECT facts FROM process WHERE name = 'worker1'"
-    until(lambda: orjson.loads(fleet.world.one(facts))["broker"] is False)
-    well(fleet, "worker1")
-    well(fleet, "scheduler")
-    fleet.servers.start()
-    until(lambda: orjson.loads(fleet.world.one(facts))["broker"] is True)
-
-
-def test_the_watchdog_is_fed_by_the_loops(fleet: Fleet, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        address = tmp_path / "n"
-        systemd.bind(str(address))
-        systemd.settimeout(20)
-        worker = fleet.worker(**SILENT, NOTIFY_SOCKET=str(address))
-        assert systemd.recv(100) == b"READY=1"
-        assert [systemd.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
-        # Without a database the loops turn all the same: a restart would help nobody.
-        fleet.servers.postgres.stop()
-        assert [systemd.recv(100) for _ in range(4)] == [b"WATCHDOG=1"] * 4
-        fleet.servers.start()
-        with locked(fleet, "fanout_due"):
-            systemd.settimeout(1.9)
-            until(lambda: silent(systemd), within_s=20)
-        systemd.settimeout(20)
-        assert systemd.recv(100) == b"WATCHDOG=1"
-        worker.signal(signal.SIGTERM)
-        until(lambda: systemd.recv(100) == b"STOPPING=1")
-        worker.wait()
-
-
-def silent(door: socket.socket) -> bool:
-    """Whether nothing comes for as long as two feeds take."""
-    try:
-        door.recv(100)
-    except TimeoutError:
-        return True
-    return False
