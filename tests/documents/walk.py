@@ -41,17 +41,26 @@ class Walk:
 
     def starts(self, line: str) -> None:
         """The platform, in a terminal that is left to it."""
-        title = "the platform"
-        self._terminal(title).paste(self._here(line), goes_on=True)
-        self._see(title, self._here("ready: http://127.0.0.1:8000"))
+        self.types("the platform", line, goes_on=True)
+        self._see("the platform", self._here("ready: http://127.0.0.1:8000"))
+
+    def types(self, title: str, text: str, *, goes_on: bool = False) -> str:
+        """Lines that no document has, into the terminal of this title; the next go there too."""
+        self._last = title
+        return self._terminal(title).paste(self._here(text), goes_on=goes_on)
 
     def through(self, document: str) -> None:
         """Pastes all of it; fails with the place of the block that did not do what it says."""
         for block in blocks(document):
-            try:
-                self._take(block)
-            except Exception as error:
-                raise AssertionError(f"{block.place}: {error}") from error
+            self.take(block)
+
+    def take(self, block: Block) -> str:
+        """One block; gives what its terminal has shown of it."""
+        try:
+            self._take(block)
+        except Exception as error:
+            raise AssertionError(f"{block.place}: {error}") from error
+        return self._shown.get(block.title or self._last, "")
 
     def close(self) -> None:
         for terminal in reversed(self.terminals.values()):
