@@ -18,6 +18,8 @@ from tests.components.server import serving
 from tests.runtime.python.child import ROOT, Child
 
 TEXT = (ROOT / "docs" / "components.md").read_text("utf-8")
+NAMES = TEXT.partition("\n### The names in JavaScript\n")[2].partition("\n### ")[0]
+TYPES = (ROOT / "templates/component/types/headwater.d.ts").read_text("utf-8")
 REFERENCE = TEXT.partition("\n## Reference\n")[2]
 EXAMPLES = {
     match["name"]: match["code"]
@@ -104,3 +106,13 @@ def test_the_example_runs(name: str) -> None:
 def test_every_name_of_the_package_is_documented() -> None:
     missing = [name for name in headwater.__all__ if f"`{name}" not in TEXT and name[0] != "_"]
     assert missing == []
+
+
+def test_every_name_of_the_types_for_javascript_is_documented() -> None:
+    """Those of members and of prop types; the names of the types themselves are for editors."""
+    told = set(re.findall(r"\$\.\w+\.\w+|\w+\[\]", NAMES)) | set(re.findall(r"\$?\w+", NAMES))
+    members = set(re.findall(r"(?:^ +|readonly |[{;&] )(\$?\w+)\??[:(]", TYPES, re.MULTILINE))
+    kinds = set(re.findall(r'"([$\w.]+(?:\[\])?)"', TYPES))
+    assert {"$emit", "respond", "interval_seconds"} < members
+    assert {"$.service.db", "string[]"} < kinds
+    assert (members | kinds) - told == set()
