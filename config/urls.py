@@ -3,7 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls), path("", include("apps.api.urls"))]
+from apps.panel import graph_page
+
+urlpatterns = [
+    path("admin/graph/", admin.site.admin_view(graph_page.show), name="graph"),
+    path("admin/", admin.site.urls),
+    path("", include("apps.api.urls")),
+]
 
 # JSON for everything that no view answers.
 handler400 = "apps.api.errors.bad_request"

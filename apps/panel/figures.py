@@ -42,8 +42,8 @@ SELECT source_id, count(*), sum(duration_ms) FROM (
   ORDER BY cause_at DESC LIMIT %(most)s) AS newest
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(listed)s
 """
-# Each state has its own part of the index run_trouble. Written as a range: of an equation the planner
-# knows that it needs no order, and may rather walk run_newest and throw away what succeeded.
+# Each state has its own part of the index run_trouble. Written as a range: of an equation the
+# planner knows that it needs no order, and may rather walk run_newest past all that succeeded.
 _TROUBLE = """
   (SELECT source_id, cause_at FROM run WHERE state <> 'succeeded'
    AND state BETWEEN '{0}' AND '{0}' AND cause_at >= %(day)s

@@ -8,14 +8,15 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _link(title: str, icon: str, model: str) -> dict[str, Any]:
-    """A line of the menu that leads to the list of a model, for those who may see it."""
+def _link(title: str, icon: str, model: str, page: str = "") -> dict[str, Any]:
+    """A line of the menu that leads to the list of a model, for those who may see it; or to a page
+    that is made of its rows."""
     app, name = model.split(".")
 
     def permitted(request: Any) -> bool:
         return bool(request.user.has_perm(f"{app}.view_{name}"))
 
-    link = reverse_lazy(f"admin:{app}_{name}_changelist")
+    link = reverse_lazy(page or f"admin:{app}_{name}_changelist")
     return {"title": title, "icon": icon, "link": link, "permission": permitted}
 
 
@@ -50,6 +51,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Listeners",
         "items": [
             _link("Subscriptions", "hub", "subscriptions.subscription"),
+            _link("Graph", "account_tree", "subscriptions.subscription", page="graph"),
             _link("Rules", "rule", "subscriptions.autosubscription"),
             _link("Webhooks", "webhook", "subscriptions.webhook"),
             _link("Deliveries", "send", "subscriptions.delivery"),

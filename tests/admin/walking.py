@@ -23,7 +23,7 @@ from apps.accounts.models import User
 
 OURS = ("core", "accounts", "components", "sources", "events", "runs", "subscriptions")
 # Pages that are no lists.
-PAGES = ("/admin/",)
+PAGES = ("/admin/", "/admin/graph/")
 # Ids that belong to nothing, of each kind.
 NOBODY = ("dc_000000", "u_000000", "sc_000000", "wh_000000", "sub_000000", "hw_000000", "zzzzzz")
 
