@@ -73,18 +73,32 @@ class _Route:
         self.points = points
 
 
+class _Edge(Edge):  # type: ignore[misc]
+    """The library keeps edges in sets: by their numbers the same graph is always drawn alike."""
+
+    def __init__(self, number: int, emitter: Vertex, listener: Vertex, tie: Tie) -> None:
+        super().__init__(emitter, listener, data=tie)
+        self.number = number
+        self.view = _Route()
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 def draw(graph: Graph) -> Drawing:
     vertices = {key: Vertex(key) for key in graph.parties}
     for vertex in vertices.values():
         vertex.view = _View()
-    edges = []
-    for tie in graph.ties.values():
-        if tie.emitter != tie.listener:
-            edge = Edge(vertices[tie.emitter], vertices[tie.listener], data=tie)
-            edge.view = _Route()
-            edges.append(edge)
+    edges = [
+        _Edge(number, vertices[tie.emitter], vertices[tie.listener], tie)
+        for number, tie in enumerate(graph.ties.values())
+        if tie.emitter != tie.listener
+    ]
     parts = [_part(part) for part in Vertices(list(vertices.values()), edges).C]
-    return _packed(graph, sorted(parts, key=lambda part: -len(part[0])))
+    # The largest first; those of one size as they came, which the library does not keep to.
+    came = {key: number for number, key in enumerate(graph.parties)}
+    parts.sort(key=lambda part: (-len(part[0]), min(came[key] for key in part[0])))
+    return _packed(graph, parts)
 
 
 _Part = tuple[dict[str, Point], list[tuple[Tie, list[Point]]]]

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.core.admin_lists import choice, since
 from apps.core.showing import readable
-from apps.panel import reading
+from apps.panel import graph_page, reading
 from apps.panel.pages import (
     Button,
     Facts,
@@ -177,7 +177,8 @@ def _subscriptions(row: Source) -> Iterator[Table]:
             )
             for sub in found
         ]
-        yield Table(title, headers, rows)
+        more = ("Graph of what is near", graph_page.url(source=row.id))
+        yield Table(title, headers, rows, more=more)
 
 
 def party(party_id: str, names: dict[str, str]) -> Any:

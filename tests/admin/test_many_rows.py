@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Count
 from django.test import Client
 from django.test.utils import setup_databases
 from pytest_django import DjangoDbBlocker
@@ -17,6 +18,7 @@ from apps.accounts import services
 from apps.accounts.models import User
 from apps.core import admin_lists
 from apps.panel import seeding
+from apps.subscriptions.models import Subscription
 from tests.admin import plans, walking
 
 # The edge of a loose filter, or the last page. Where a filter lets many rows through, the planner
@@ -56,3 +58,17 @@ def test_no_page_reads_more_than_its_bounds(root: User, url: str) -> None:
     plan = plans.worst(lambda: client.get(url))
     assert plan.whole == [], plan.text
     assert plan.rows <= MOST, plan.text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_graph_reads_more_than_its_bounds(root: User) -> None:
+    """Around the source that has most listeners, and of its owner."""
+    live = Subscription.objects.filter(deleted_at=None).exclude(emitter_id="dc_*")
+    busiest = live.values("emitter_id", "owner_id").annotate(n=Count("id")).order_by("-n")[0]
+    client = Client()
+    client.force_login(root)
+    for query in (f"source={busiest['emitter_id']}&depth=4", f"owner={busiest['owner_id']}"):
+        plan = plans.worst(lambda url=f"/admin/graph/?{query}": client.get(url))  # type: ignore[misc]
+        assert plan.whole == [], plan.text
+        assert plan.rows <= MOST, plan.text

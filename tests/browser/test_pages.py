@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from apps.panel.theme import NAVIGATION
+from tests.browser.house import House
 from tests.browser.visiting import LOOKS, Visit
 
 MODELS = sorted(model._meta.label_lower for model in admin.site._registry)
@@ -48,3 +49,15 @@ def test_the_dashboard(operator: Visit) -> None:
     operator.page.locator("summary", has_text="Figures").first.click()
     assert operator.page.locator("caption").first.is_visible()
     operator.check("dashboard")
+
+
+def test_the_graph(operator: Visit, house: House) -> None:
+    operator.open("/admin/graph/")
+    operator.check("graph")
+    operator.page.fill("[name=source]", house.ticker)
+    operator.page.get_by_role("button", name="Show").click()
+    operator.page.wait_for_url(re.compile(f"source={house.ticker}"))
+    operator.check("graph-source")
+    # What is drawn leads to its page.
+    operator.page.locator(".hw-graph a[aria-label*='listener']").click()
+    operator.page.wait_for_url(re.compile("/sources/source/.*/change/"))
