@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.documented import SETTINGS
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
-    settings = (ROOT / "config/settings.py").read_text()
-    read = set(re.findall(r'(?:_int|_float|_list|_env\.get)\("([A-Z_]+)"', settings))
-    read |= set(re.findall(r'"([A-Z_]+)"', (ROOT / "stack/options.py").read_text()))
-    read |= set(re.findall(r"\$\{([A-Z_]+):-", (ROOT / "Procfile").read_text()))
-    # Set by the stack for its own processes.
-    read -= {"PATH", "PYTHONUNBUFFERED", "PROCESS"}
+    read = SETTINGS - {"PROCESS"}
     first_cells = re.findall(r"^\| (.*?) \|", OPERATIONS, re.MULTILINE)
     told = set(re.findall(r"`([A-Z][A-Z_]+)`", " ".join(first_cells)))
     told |= set(re.findall(r"^`([A-Z_]+)` is for the tests", OPERATIONS, re.MULTILINE))

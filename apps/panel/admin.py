@@ -3,9 +3,8 @@ own file."""
 
 from __future__ import annotations
 
-from apps.panel.components import ComponentAdmin
 from apps.panel.ledger import SourceChangeAdmin
 from apps.panel.runs import RunAdmin
 from apps.panel.sources import SourceAdmin
 
-__all__ = ["ComponentAdmin", "RunAdmin", "SourceAdmin", "SourceChangeAdmin"]
+__all__ = ["RunAdmin", "SourceAdmin", "SourceChangeAdmin"]

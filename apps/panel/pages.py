@@ -60,15 +60,6 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """HTML that is already safe, as it is."""
-
-    title: str
-    html: SafeString
-    kind: str = "shown"
-
-
-@dataclass(frozen=True, slots=True)
 class Button:
     """`post`: it does what it says at once; else it leads to a form."""
 
@@ -78,7 +69,7 @@ class Button:
     danger: bool = False
 
 
-Section = Facts | Table | Text | Shown
+Section = Facts | Table | Text
 
 
 def link(text: Any, url: str) -> SafeString:

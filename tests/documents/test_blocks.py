@@ -66,6 +66,10 @@ HELD = (
          "changepassword asks for a password"),
     Held("docs/operations.md", "registry import", "tests/api/test_registry.py",
          "with packages of the test: the corpus itself takes minutes"),
+    Held("docs/operations.md", "systemctl", "tests/test_deploy.py",
+         "no systemd runs where tests do: the units are verified"),
+    Held("docs/operations.md", "docker compose", "tests/test_deploy.py",
+         "no engine of containers runs where tests do: the file is read"),
     Held("docs/performance.md", "make bench", "tests/benchmarks/__main__.py",
          "minutes of measuring, and no guarantee"),
 )  # fmt: skip
