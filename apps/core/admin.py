@@ -58,6 +58,7 @@ class Lists(ModelAdmin):  # type: ignore[misc]
     key_fields: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     newest = "id"
+    change_list_template = "core/list.html"
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER

@@ -14,7 +14,7 @@ from apps.components.models import Component
 from apps.core.admin_lists import choice, since
 from apps.core.showing import SEALED, line, readable
 from apps.panel.filters import Moment, written
-from apps.panel.pages import Facts, Page, Section, Table, link, list_url, pre, row_link
+from apps.panel.pages import Facts, Page, Section, Table, link, list_url, moment, pre, row_link
 from apps.sources.models import SourceChange
 
 # Earlier entries of the source among which the values of before are looked for.
@@ -24,8 +24,8 @@ _NOT_SET = "-"
 
 @admin.register(SourceChange)
 class SourceChangeAdmin(Page):
-    list_display = ("at", "source_link", "version", "kind", "actor_link")
-    list_display_links = ("at",)
+    list_display = ("when", "source_link", "version", "kind", "actor_link")
+    list_display_links = ("when",)
     list_select_related = ("source",)
     list_filter = (
         since("at"),
@@ -45,6 +45,10 @@ class SourceChangeAdmin(Page):
     )  # fmt: skip
     # The sections show it.
     hidden = ("data",)
+
+    @admin.display(description="at")
+    def when(self, row: SourceChange) -> str:
+        return moment(row.at)
 
     @admin.display(description="source")
     def source_link(self, row: SourceChange) -> SafeString:
@@ -75,7 +79,7 @@ def _about(row: SourceChange, *, named: bool) -> Facts:
         ("Source", row_link("sources.source", row.source_id, row.source)),
         ("Kind", row.get_kind_display()),
         ("Actor", who(row.actor, f"{name} ({row.actor})" if name else "")),
-        ("At", row.at),
+        ("At", moment(row.at)),
         ("Version", row.version),
     ]
     for title, version in (("Before", row.version - 1), ("After", row.version + 1)):

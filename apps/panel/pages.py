@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -103,6 +104,11 @@ def state(text: str, bad: bool | None = None) -> SafeString:
     if bad is not None:
         tone = "bad" if bad else "good"
     return format_html('<span class="hw-state hw-{}">{}</span>', tone, text)
+
+
+def moment(at: datetime | None) -> str:
+    """To the millisecond, in UTC."""
+    return "-" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
 
 
 def pre(text: str) -> SafeString:

@@ -27,6 +27,7 @@ from apps.panel.pages import (
     Text,
     View,
     event_link,
+    moment,
     row_link,
     state,
 )  # fmt: skip
@@ -143,9 +144,9 @@ def _about(row: Run) -> Facts:
             else row.component_id,
         ),
         ("Cause", CAUSES.get(row.cause, row.cause)),
-        ("Caused", row.cause_at),
-        ("Started", row.started_at),
-        ("Ended", row.ended_at),
+        ("Caused", moment(row.cause_at)),
+        ("Started", moment(row.started_at)),
+        ("Ended", moment(row.ended_at)),
         ("Took", f"{row.duration_ms} ms"),
         ("Attempt", row.attempt),
         ("Events emitted", row.emitted),
@@ -178,7 +179,7 @@ def _of(source_id: str) -> Any:
 
 def _emitted(row: Run) -> Table:
     rows = [
-        (event_link(row.source_id, event.channel, *event.id), event.at,
+        (event_link(row.source_id, event.channel, *event.id), moment(event.at),
          event.channel or "default", event.text, f"{event.size} bytes")
         for event in reading.events_of_run(row)
     ]  # fmt: skip

@@ -119,6 +119,9 @@ class Run(models.Model):
         managed = False
         db_table = "run"
 
+    def __str__(self) -> str:
+        return f"run {self.id}"
+
 
 class Operation(models.Model):
     """Work that an API call waits for and a runner does: describing code, hooks of a lifecycle.

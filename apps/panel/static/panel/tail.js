@@ -41,8 +41,10 @@
 
   const described = (channel, item) => {
     const event = item.event;
-    if (channel === "$logs" && event && typeof event.msg === "string") return `${event.level}: ${event.msg}`;
-    if (channel === "$logs" && event && event.kind) return `${event.kind} of run ${event.run_id || ""}`;
+    if (channel === "$logs" && event) {
+      if (["log", "error"].includes(event.kind)) return `${event.level}: ${event.msg}`;
+      return `${event.kind} of run ${event.run_id}${event.status ? `: ${event.status}` : ""}`;
+    }
     const summary = item.metadata && item.metadata.summary;
     return typeof summary === "string" && summary.trim() ? summary : JSON.stringify(event);
   };
@@ -56,7 +58,7 @@
       text = described(channel, item);
     } catch { /* shown as it came */ }
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-    const line = document.createElement("li");
+    const line = document.createElement("div");
     line.dataset.kind = channel === "$logs" ? "log" : "event";
     line.dataset.id = id;
     line.append(cell("at", at), " ", cell("channel", channel || "default"), " ", cell("said", text));
