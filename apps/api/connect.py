@@ -27,8 +27,8 @@ from apps.runs import connecting as exchange
 COOKIE = "headwater_connect"
 # Chrome holds a form's redirect to `form-action` too, and the provider is any host.
 POLICY = (
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self' https:;"
-    " frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
+    " form-action 'self' https:; frame-ancestors 'none'"
 )
 _USED = "This address was used before, or is too old. Ask for another and open it."
 

@@ -91,10 +91,14 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Headwater",
     "SITE_SYMBOL": "water",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("api/mark.svg")}
+    ],
     "STYLES": [
         lambda _request: static("panel/theme.css"),
         lambda _request: static("panel/panel.css"),
     ],
+    "SCRIPTS": [lambda _request: static("panel/keyboard.js")],
     "COLORS": {"primary": PRIMARY},
     "DASHBOARD_CALLBACK": "apps.panel.dashboard.fill",
     "SHOW_HISTORY": False,

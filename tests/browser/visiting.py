@@ -52,6 +52,15 @@ _SETTLED: Final = """async () => {
 _SWITCH: Final = """(colours) => {
     if (window.Alpine) Alpine.$data(document.documentElement).adminTheme = colours;
 }"""
+# Whether what has the focus is `wanted`, and whether a person can tell that it has it.
+_FOCUS: Final = """(wanted) => {
+    const one = document.activeElement, style = getComputedStyle(one);
+    const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    return {
+        here: one.matches(wanted), last: one === document.body,
+        seen: outlined || style.boxShadow !== "none", html: one.outerHTML.slice(0, 200),
+    };
+}"""
 _WIDER: Final = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -96,20 +105,36 @@ class Visit:
         self.page.goto(f"{self.base}{path}")
         return self
 
-    def check(self, name: str, looks: Sequence[str] = LOOKS) -> None:
+    def check(self, name: str, looks: Sequence[str] = LOOKS, within: str | None = None) -> None:
         """The page as it is now, in each look: a picture, axe, no wider than a phone. Then all that
-        was noted since the visit began. `name` is that of the pictures."""
+        was noted since the visit began.
+
+        name    that of the pictures
+        within  a CSS selector: axe looks at nothing else
+        """
         for look in looks:
             self.look(look)
             self.page.evaluate(_SETTLED)
             SCREENSHOTS.mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=SCREENSHOTS / f"{name}-{look}.png", full_page=True)
-            # In the dark only colours differ.
-            faults = self.faults(() if look != "dark" else ("color-contrast",))
-            assert not faults, "\n".join([f"{name} ({look})", *faults])
             assert self.page.evaluate(_WIDER) <= 0, f"{name} ({look}) is wider than the window"
+            # In the dark only colours differ, on a phone only places; a page that is looked at on
+            # a phone alone is looked at whole.
+            if look != "phone" or "light" not in looks:
+                faults = self.faults(within, () if look != "dark" else ("color-contrast",))
+                assert not faults, "\n".join([f"{name} ({look})", *faults])
         self.look("light")
         self.quiet()
+
+    def tab_to(self, wanted: str, most: int = 80) -> None:
+        """Tab until the focus is on `wanted`, a CSS selector. Each stop must be visible."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            focus = self.page.evaluate(_FOCUS, wanted)
+            assert focus["last"] or focus["seen"], f"nobody sees the focus on {focus['html']}"
+            if focus["here"]:
+                return
+        raise AssertionError(f"{most} times Tab do not lead to {wanted}")
 
     def quiet(self) -> None:
         """Nothing was noted but what was expected."""
@@ -118,11 +143,11 @@ class Visit:
         ]
         assert strange == []
 
-    def faults(self, rules: Sequence[str] = ()) -> list[str]:
+    def faults(self, within: str | None = None, rules: Sequence[str] = ()) -> list[str]:
         """What axe holds to be serious or critical, with the elements. `rules`: no others."""
         options: dict[str, Any] = {"resultTypes": ["violations"]}
         found: Any = self._axe.run(
-            self.page, options=options | ({"runOnly": rules} if rules else {})
+            self.page, within, options | ({"runOnly": rules} if rules else {})
         ).response
         return [
             f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary']}"
