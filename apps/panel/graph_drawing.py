@@ -2,14 +2,16 @@
 
 The layers are grandalf's (Sugiyama's method). Its page runs from top to bottom; here its x and y
 are exchanged. Each part of a graph that hangs together is laid out alone, and the parts are set
-beside one another like words. Pure; lengths are CSS pixels.
+in columns. Pure; lengths are CSS pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 from grandalf.graphs import Edge, Vertex
 from grandalf.graphs import Graph as Vertices
@@ -19,13 +21,18 @@ from apps.panel.graph import Graph, Party, Tie
 
 WIDTH, HEIGHT = 200, 46
 # Between layers there is room for the channels' names.
-BETWEEN_LAYERS, BETWEEN_PARTIES, BETWEEN_PARTS, MARGIN = 110, 18, 40, 8
+BETWEEN_LAYERS, BETWEEN_PARTIES, BETWEEN_PARTS, MARGIN = 150, 18, 40, 8
 # Room for a tie that passes a layer.
 PASSAGE = 14
-# Parts stand beside one another up to this width.
-PAGE = 1_000
+# As many columns of parts as fit in this width.
+PAGE = 1_200
+# From the end of a tie to its text.
+AWAY = 14
+# From a text to the one above.
+ABOVE = 12
 
 Point = tuple[float, float]
+Anchor = Literal["start", "middle", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +47,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A tie, as the `d` of an SVG path, and where its text stands."""
+    """A tie, as the `d` of an SVG path, and where its text stands; `anchor` as in SVG."""
 
     tie: Tie
     path: str
     x: float
     y: float
+    anchor: Anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,55 +149,68 @@ def _apart(views: list[_View]) -> None:
 
 
 def _packed(graph: Graph, parts: Sequence[_Part]) -> Drawing:
+    """Each into the column that is shortest by then."""
+    wide = max(x for corners, _ in parts for x, _ in corners.values()) + WIDTH
+    count = max(1, min(len(parts), int((PAGE + BETWEEN_PARTS) // (wide + BETWEEN_PARTS))))
+    bottoms = [float(MARGIN)] * count
+    degrees = Counter(end for tie in graph.ties.values() for end in (tie.emitter, tie.listener))
     boxes, lines = [], []
-    left = top = MARGIN
-    bottom = right = 0.0
     for corners, routes in parts:
-        width = max(x for x, _ in corners.values()) + WIDTH
-        ends = [y + HEIGHT for _, y in corners.values()]
-        height = max([*ends, *(y for _, points in routes for _, y in points)])
-        if left > MARGIN and left + width > PAGE:
-            left, top = MARGIN, int(bottom) + BETWEEN_PARTS
+        column = bottoms.index(min(bottoms))
+        left, top = MARGIN + column * (wide + BETWEEN_PARTS), bottoms[column]
         boxes += [
             Box(key, graph.parties[key], x + left, y + top) for key, (x, y) in corners.items()
         ]
-        lines += [_line(tie, [(x + left, y + top) for x, y in points]) for tie, points in routes]
-        bottom, right = max(bottom, top + height), max(right, left + width)
-        left += int(width) + BETWEEN_PARTS
+        lines += [
+            _line(tie, [(x + left, y + top) for x, y in points], degrees) for tie, points in routes
+        ]
+        ends = [y + HEIGHT for _, y in corners.values()]
+        passed = [y for _, points in routes for _, y in points]
+        bottoms[column] = top + max([*ends, *passed]) + BETWEEN_PARTS
     at = {box.key: box for box in boxes}
-    lines += [
-        _loop(tie, at[tie.emitter]) for tie in graph.ties.values() if tie.emitter == tie.listener
-    ]
-    return Drawing(boxes, lines, round(right + MARGIN), round(bottom + 2 * MARGIN))
+    loops = (tie for tie in graph.ties.values() if tie.emitter == tie.listener)
+    lines += [_loop(tie, at[tie.emitter]) for tie in loops]
+    width = count * (wide + BETWEEN_PARTS) - BETWEEN_PARTS + 2 * MARGIN
+    return Drawing(boxes, list(_stacked(lines)), round(width), round(max(bottoms)))
 
 
-def _line(tie: Tie, points: list[Point]) -> Line:
-    """Bent through its points; it ends at the sides of the boxes that look at one another."""
+def _stacked(lines: Iterable[Line]) -> Iterator[Line]:
+    """Texts of ties that end at one place stand above one another. Where only the default channel
+    is carried there is none."""
+    standing: Counter[str] = Counter()
+    for line in lines:
+        place = _at((line.x, line.y))
+        yield replace(line, y=line.y - ABOVE * standing[place])
+        standing[place] += any(line.tie.channels)
+
+
+def _line(tie: Tie, points: list[Point], degrees: Mapping[str, int]) -> Line:
+    """Bent between the layers alone, so that it passes a layer between its boxes; it ends at the
+    sides of the boxes that look at one another."""
     way = 1 if points[-1][0] > points[0][0] else -1
-    first, last = points[0], points[-1]
-    points = [
-        (first[0] + way * WIDTH / 2, first[1]),
-        *points[1:-1],
-        (last[0] - way * WIDTH / 2, last[1]),
-    ]
-    steps = [f"M{_at(points[0])}"]
-    for one, other in pairwise(points):
+    half = way * WIDTH / 2
+    sides = [(x + side, y) for x, y in points for side in (-half, half)][1:-1]
+    steps = [f"M{_at(sides[0])}"]
+    for one, other in pairwise(sides):
         bend = (one[0] + other[0]) / 2
         steps.append(f"C{_at((bend, one[1]))} {_at((bend, other[1]))} {_at(other)}")
-    # In the middle of its last stretch: where ties of one emitter have parted.
-    before = points[-2]
-    return Line(
-        tie, " ".join(steps), (before[0] + last[0] - way * WIDTH / 2) / 2, (before[1] + last[1]) / 2
-    )
+    path = " ".join(steps)
+    # At the end that has fewer ties, where they have parted.
+    here, there = degrees[tie.emitter], degrees[tie.listener]
+    if here == there:
+        (x, y), (end_x, end_y) = sides[-2:]
+        return Line(tie, path, (x + end_x) / 2, (y + end_y) / 2, "middle")
+    at_end = here > there
+    x, y = sides[-1] if at_end else sides[0]
+    right = (way == 1) == at_end
+    return Line(tie, path, x - AWAY if right else x + AWAY, y, "end" if right else "start")
 
 
 def _loop(tie: Tie, box: Box) -> Line:
     """A source that listens to itself."""
     x, y = box.x + WIDTH / 2, box.y + HEIGHT
-    path = (
-        f"M{_at((x + 30, y))} C{_at((x + 30, y + 16))} {_at((x - 30, y + 16))} {_at((x - 30, y))}"
-    )
-    return Line(tie, path, x, y + 12)
+    below = f"{_at((x + 30, y + 16))} {_at((x - 30, y + 16))}"
+    return Line(tie, f"M{_at((x + 30, y))} C{below} {_at((x - 30, y))}", x, y + 12, "middle")
 
 
 def _at(point: Point) -> str:

@@ -181,6 +181,7 @@ def _lines(drawing: Drawing, found: Graph) -> Iterator[dict[str, Any]]:
             "path": drawn.path,
             "x": drawn.x,
             "y": drawn.y,
+            "anchor": drawn.anchor,
             # Most ties carry the default channel alone: that needs no word.
             "label": line(_channels(tie), 24) if any(tie.channels) else "",
             "title": f"{ends[0]} → {ends[1]}: {_channels(tie) or 'stands for it'}",

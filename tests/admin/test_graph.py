@@ -234,3 +234,28 @@ def test_listeners_stand_to_the_right() -> None:
         found.tie(emitter, listener)
     at = {box.key: box.x for box in draw(found).boxes}
     assert at["dc_a"] < at["dc_b"] < at["wh_c"]
+
+
+def test_a_tie_passes_a_layer_between_its_boxes() -> None:
+    found = Graph()
+    for emitter, listener in (("dc_a", "dc_b"), ("dc_b", "wh_c"), ("dc_a", "wh_c")):
+        found.tie(emitter, listener)
+    drawing = draw(found)
+    (passed,) = (box for box in drawing.boxes if box.key == "dc_b")
+    (long,) = (line for line in drawing.lines if (line.tie.emitter, line.tie.listener)
+               == ("dc_a", "wh_c"))  # fmt: skip
+    points = [tuple(map(float, at.split(","))) for at in re.findall(r"[\d.]+,[\d.]+", long.path)]
+    within = [y for x, y in points if passed.x <= x <= passed.x + WIDTH]
+    assert len(set(within)) == 1
+    assert not passed.y <= within[0] <= passed.y + HEIGHT
+
+
+def test_texts_at_one_end_stand_above_one_another() -> None:
+    found = Graph()
+    for emitter in ("dc_a", "dc_b", "dc_c"):
+        for listener in ("wh_d", "wh_e", "wh_f", "wh_g"):
+            tie = found.tie(emitter, listener)
+            assert tie is not None
+            tie.channels.append("paid")
+    places = [(line.x, line.y) for line in draw(found).lines]
+    assert len(set(places)) == len(places) == 12
