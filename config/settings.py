@@ -222,7 +222,9 @@ def _database() -> dict[str, Any]:
 
 DATABASES = {"default": _database()}
 
-LOGGING = logging_config(_env.get("LOG_LEVEL", "INFO"))
+# What `make run` or a unit calls this process; by default its kind and number.
+PROCESS = _env.get("PROCESS", "")
+LOGGING = logging_config(_env.get("LOG_LEVEL", "INFO"), PROCESS)
 
 # --- the way --------------------------------------------------------------------------------
 
@@ -254,8 +256,6 @@ STREAM_LENGTH = _int("STREAM_LENGTH", 200)
 # process. A lease is twice as long.
 DELIVERY_SECONDS = _float("DELIVERY_SECONDS", 15.0)
 DELIVERY_SLOTS = _int("DELIVERY_SLOTS", 100)
-# What `make run` or a unit calls this process; by default its kind and number.
-PROCESS = _env.get("PROCESS", "")
 # Seconds without a sign of life after which a process counts as silent; it gives five in that time.
 SILENT_SECONDS = _float("SILENT_SECONDS", 15.0)
 # What Prometheus may show at `/metrics` instead of an administrator's key; empty: nothing.

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import psycopg
 import redis
 
+from apps.core.about import ids
 from apps.core.crash import crash
 from apps.core.measures import COMMIT_FAILURES
 from apps.events import tail
@@ -135,7 +136,8 @@ class Committer:
                 # What one source brought cannot be stored, and will not be: the others' can. Its
                 # own run is tried again, with care, until its attempts are used up.
                 if len(batch) == 1:
-                    logger.exception("commit of %s failed", batch[0].held.source_id)
+                    held = batch[0].held
+                    logger.exception("commit of %s failed", held.source_id, extra=ids(held))
                     return {}
                 return {k: v for item in batch for k, v in (await self._commit([item])).items()}
 
@@ -147,7 +149,11 @@ class Committer:
             if item.held.source_id in committed or not item.runs:
                 held.append(item.held)
             else:
-                logger.warning("lease of %s was lost; nothing of it kept", item.held.source_id)
+                logger.warning(
+                    "lease of %s was lost; nothing of it kept",
+                    item.held.source_id,
+                    extra=ids(item.held),
+                )
         kept = {id(item.held) for item in batch if item.kept is not None}
         more: list[str] = []
         try:

@@ -24,6 +24,7 @@ from typing import Any
 import psycopg
 from django.conf import settings as django_settings
 
+from apps.core.about import this_is_about
 from apps.core.addresses import BadUrl, Target
 from apps.core.http import Answer, Client, Failed, by_settings
 from apps.core.secrets import Undecipherable
@@ -216,6 +217,11 @@ class Delivery:
         task.add_done_callback(landed)
 
     async def _deliver(self, receiver: Receiver, claimed: Claimed) -> None:
+        this_is_about(
+            webhook_id=receiver.webhook_id,
+            source_id=claimed.emitter_id,
+            event_id=str(claimed.event_id),
+        )
         started = time.monotonic()
         answer, error = await self._attempt(receiver, claimed)
         self._remember(_host(receiver.url), hung=error == "timeout")

@@ -14,13 +14,14 @@ from functools import partial
 
 import psycopg
 
+from apps.core.about import about
 from apps.core.secrets import Undecipherable
 from apps.events import dedupe
 from apps.runs import store
 from apps.runs.commit import Drained
 from apps.runs.contract import Cause, Invocation, Limits, Outcome, Respond, RunError
 from apps.runs.lease import Held, Row
-from apps.runs.mailbox import run_id
+from apps.runs.mailbox import ids, run_id
 from apps.runs.record import Finished, Origin, add_error, finish
 from apps.sources.resolving import Resolved
 from workers.accounts import NotGranted
@@ -242,14 +243,15 @@ class Drain:
     async def one(self, turn: Turn, row: Row) -> Finished:
         """A fault of ours ends this run, not its source: tried again it would come back for ever.
         Raises BrokerError and psycopg errors: then the run is as good as not begun."""
-        try:
-            return await self._in_child(turn, row)
-        except (BrokerError, psycopg.Error, OSError):
-            raise
-        except Exception:
-            logger.exception("a run of %s could not be carried out", self.held.source_id)
-            error = RunError("Internal Error", "the platform could not carry out this run")
-            return self._without_child(turn, row, "failed", error)
+        with about(**ids(self.held.source_id, row.cause, row.key)):
+            try:
+                return await self._in_child(turn, row)
+            except (BrokerError, psycopg.Error, OSError):
+                raise
+            except Exception:
+                logger.exception("a run of %s could not be carried out", self.held.source_id)
+                error = RunError("Internal Error", "the platform could not carry out this run")
+                return self._without_child(turn, row, "failed", error)
 
     async def _in_child(self, turn: Turn, row: Row) -> Finished:
         try:

@@ -19,6 +19,7 @@ import orjson
 import psycopg
 from django.db import DatabaseError
 
+from apps.core.about import this_is_about
 from apps.core.errors import ApiError
 from apps.core.http import Client
 from apps.core.measures import ERRANDS_ENDED
@@ -179,6 +180,7 @@ class Errands:
         }
 
     async def _see_to(self, errand: Errand) -> None:
+        this_is_about(operation_id=errand.id, owner_id=errand.owner_id)
         try:
             await self._carry_out(errand)
             ERRANDS_ENDED.labels(errand.kind).inc()

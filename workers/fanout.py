@@ -84,7 +84,9 @@ class FanOut:
         except psycopg.Error:
             # Something of one emitter cannot be carried, and will not be: the others' can.
             if len(ids) == 1:
-                logger.exception("events of %s could not be carried on", ids[0])
+                logger.exception(
+                    "events of %s could not be carried on", ids[0], extra={"source_id": ids[0]}
+                )
                 return
             for emitter_id in ids:
                 await self._carry([emitter_id])

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import psycopg
 
+from apps.core.about import ids
 from apps.core.measures import LEASES_LOST
 from apps.runs import lease
 from apps.runs.lease import Held, Row
@@ -80,7 +81,10 @@ class Holding:
     async def _lost(self, held: Held) -> None:
         LEASES_LOST.inc()
         logger.warning(
-            "lease of %s (fence %d) is lost, its run is ended", held.source_id, held.fence
+            "lease of %s (fence %d) is lost, its run is ended",
+            held.source_id,
+            held.fence,
+            extra=ids(held),
         )
         self.forget([held])
         entry = self.work.get(held.source_id)

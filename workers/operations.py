@@ -13,6 +13,7 @@ import contextlib
 import time
 from datetime import UTC, datetime
 
+from apps.core.about import this_is_about
 from apps.runs import conduct, lease
 from apps.runs.commit import Drained, commit
 from apps.runs.contract import Invocation, Limits, Outcome, RunError
@@ -75,12 +76,14 @@ class Operations:
         return Drained(held, [])
 
     async def _conduct(self, held: Held, operation_id: int) -> None:
+        this_is_about(operation_id=operation_id)
         while (hook := await in_thread(conduct.next_hook, operation_id)) is not None:
             error = await self._hook(held, hook)
             await in_thread(conduct.record, operation_id, hook, error)
 
     async def _hook(self, held: Held, hook: conduct.Hook) -> RunError | None:
         """Run one hook in a child and commit what it did, under the fence."""
+        this_is_about(run_id=str(hook.run_id), cause=hook.entry)
         limits = Limits(
             wall_s=self._settings.hook_seconds, memory_bytes=self._settings.memory_bytes
         )

@@ -49,7 +49,11 @@ class Responder:
                 async with self._line as connection:
                     await responses.put(connection, self._redis, run_id, answer)
             except (psycopg.Error, OSError) as error:
-                logger.warning("an answer could not be stored, trying again: %s", error)
+                logger.warning(
+                    "an answer could not be stored, trying again: %s",
+                    error,
+                    extra={"run_id": str(run_id)},
+                )
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return

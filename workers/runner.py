@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 import psycopg
 import redis
 
+from apps.core.about import ids, this_is_about
 from apps.core.crash import crash
 from apps.core.http import by_settings
 from apps.events.stream import Stream
@@ -279,6 +280,7 @@ class Runner:
     async def _finish(
         self, held: Held, drain: Drain | None, work: Coroutine[None, None, Drained]
     ) -> None:
+        this_is_about(**ids(held))
         try:
             drained = await work
         except Exception as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
-
 import orjson
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from apps.api.answers import json_answer
+from apps.api.middleware import ENVIRON
 from apps.api.scopes import WRITE, needs
 from apps.api.views import ApiView
 from apps.core import errors
@@ -22,6 +21,6 @@ class AppHooks(ApiView):
         if not self.user.is_superuser:
             raise errors.not_found()
         account_id = request.query_params.get("account_id")
-        payload, request_id = orjson.dumps(request.data), uuid.uuid4().hex
+        payload, request_id = orjson.dumps(request.data), request.META[ENVIRON]
         sources = apphooks.deliver(app, event_name, payload, request_id, account_id)
         return json_answer({"data": {"sources": sources}}, 202)

@@ -12,6 +12,7 @@ from apps.accounts import services
 from apps.accounts.models import User
 from apps.api.failures import Failures
 from apps.core import errors
+from apps.core.about import this_is_about
 
 # Where callers of other products put their key; here it would end up in logs of proxies.
 _QUERY_NAMES = ("api_key", "apikey", "key", "token", "access_token")
@@ -29,6 +30,7 @@ class BearerAuthentication(BaseAuthentication):
         caller = services.authenticate(key) if scheme.lower() == "bearer" and key else None
         if caller is None:
             raise _refusal(request, scheme)
+        this_is_about(owner_id=caller.user.id)
         return caller.user, caller
 
     def authenticate_header(self, _request: Request) -> str:

@@ -35,6 +35,7 @@ from apps.api.replies import Receive, Reply, Scope, Send, overlay, reply_for, re
 from apps.api.sse import Opening, Streams
 from apps.api.threads import Threads
 from apps.core import errors
+from apps.core.about import about
 from apps.runs import queue
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,10 @@ class Edge:
             self._bounded = True
             stalls.bound(settings.STALL_SECONDS)
         request_id = new_request_id()
+        with about(request_id=request_id):
+            await self._request(scope, receive, send, request_id)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         began = time.monotonic()
         try:
             reply = await self._answer(scope, receive, request_id)

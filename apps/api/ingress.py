@@ -30,6 +30,7 @@ from apps.api.ingress_facts import Sources
 from apps.api.ingress_store import Accepted, Store
 from apps.api.replies import Headers, Reply, Scope, reply_for
 from apps.core import errors
+from apps.core.about import apart
 from apps.core.errors import ApiError
 from apps.core.measures import ACCEPTED
 from apps.runs import queue
@@ -130,7 +131,7 @@ class Ingress:
         """Celery's door blocks: hints are collected and sent from a thread."""
         self._hints.add(source_id)
         if self._hinting is None or self._hinting.done():
-            self._hinting = asyncio.create_task(self._send_hints())
+            self._hinting = apart(asyncio.create_task, self._send_hints())
 
     async def _send_hints(self) -> None:
         while self._hints:

@@ -21,6 +21,7 @@ from psycopg_pool import PoolTimeout
 from apps.api.connections import Pool, using
 from apps.api.replies import Headers, Reply
 from apps.core import errors
+from apps.core.about import apart
 from apps.core.errors import ApiError
 from apps.runs import responses
 from apps.runs.contract import Respond
@@ -104,8 +105,8 @@ class Answers:
     def _begin(self) -> None:
         if not self._tasks:
             self._tasks = [
-                asyncio.create_task(self._listen(), name="pokes"),
-                asyncio.create_task(self._read_on(), name="answers"),
+                apart(asyncio.create_task, self._listen(), name="pokes"),
+                apart(asyncio.create_task, self._read_on(), name="answers"),
             ]
 
     async def _listen(self) -> None:

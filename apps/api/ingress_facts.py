@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from apps.api.connections import Pool, using
 from apps.core import errors
+from apps.core.about import apart
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Sources:
         # Requests that come together share one look.
         task = self._looking.get(key)
         if task is None:
-            task = self._looking[key] = asyncio.create_task(self._look_up(key))
+            task = self._looking[key] = apart(asyncio.create_task, self._look_up(key))
             task.add_done_callback(lambda _: self._looking.pop(key, None))
         return await asyncio.shield(task)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from apps.accounts.models import User
 from apps.api.answers import Selection, empty, listing, single
 from apps.api.components import deployable, described, start_describing
 from apps.api.deferred import Deferred
+from apps.api.middleware import ENVIRON
 from apps.api.paging import read_page
 from apps.api.params import Params, missing
 from apps.api.scopes import READ, WRITE, needs
@@ -121,7 +121,7 @@ class RunSource(ApiView):
     @needs(WRITE)
     def post(self, request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
-        lifecycle.run_now(source, orjson.dumps(request.data), uuid.uuid4().hex)
+        lifecycle.run_now(source, orjson.dumps(request.data), request.META[ENVIRON])
         return empty(202)
 
 

@@ -23,6 +23,7 @@ from psycopg_pool import PoolTimeout
 
 from apps.api.connections import Pool, open_pool, using
 from apps.api.sse_client import Client, Framed, Id, Topic, framed
+from apps.core.about import apart
 from apps.events import tail
 from apps.events.stream import Entry, News, Reader
 
@@ -71,7 +72,7 @@ class Hub:
         topic.clients.add(client)
         self._begin()
         if source_id not in self._followed and (self._nudging is None or self._nudging.done()):
-            self._nudging = asyncio.create_task(self._nudge())
+            self._nudging = apart(asyncio.create_task, self._nudge())
         return topic
 
     def leave(self, client: Client, topic: Topic) -> None:
@@ -99,8 +100,8 @@ class Hub:
     def _begin(self) -> None:
         if not self._tasks:
             self._tasks = [
-                asyncio.create_task(self._forever(self._follow), name="follow"),
-                asyncio.create_task(self._forever(self._guard), name="guard"),
+                apart(asyncio.create_task, self._forever(self._follow), name="follow"),
+                apart(asyncio.create_task, self._forever(self._guard), name="guard"),
             ]
         self._news.set()
 

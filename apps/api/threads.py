@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -29,9 +31,10 @@ class Threads:
         self._full_since: float | None = None
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Call it in a thread, as soon as one is free."""
+        """Call it in a thread, as soon as one is free, in the caller's context."""
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
+        context = contextvars.copy_context()
+        future = loop.run_in_executor(self._pool, partial(context.run, function, *args, **kwargs))
         self._calls += 1
         if self._calls >= self._count and self._full_since is None:
             self._full_since = time.monotonic()

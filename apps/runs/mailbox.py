@@ -45,6 +45,15 @@ def run_id(source_id: str, cause: str, key: str) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, f"{source_id}\n{cause}\n{key}")
 
 
+def ids(source_id: str, cause: str, key: str) -> dict[str, str]:
+    """What a line of the log about this Run carries. The key of one that was asked for is the id of
+    the request (behind a word, for an app's hook)."""
+    found = {"run_id": str(run_id(source_id, cause, key)), "cause": cause}
+    if cause in ("http", "manual"):
+        found["request_id"] = key.rpartition(":")[2]
+    return found
+
+
 def enqueue(source_id: str, cause: Cause, key: str, payload: bytes) -> uuid.UUID:
     """Queue one Run in the caller's transaction and hint after its COMMIT. Returns the run's id.
 

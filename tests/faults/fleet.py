@@ -127,7 +127,7 @@ class Fleet:
     def __init__(self, servers: Servers, world: World, directory: Path) -> None:
         self.servers, self.world = servers, world
         self._directory = directory
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
 
     def worker(self, **environment: str) -> Process:
         return self._start("worker", ["-P", "solo", "-Q", "runs"], environment)
@@ -141,14 +141,15 @@ class Fleet:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"]
+        command += ["--log-config", "config/granian.json"]
         command += ["--port", str(port), "config.asgi:application"]
         process = self._keep("web", command, environment)
         until(lambda: answers(port) or process.popen.poll() is not None, within_s=40)
         return f"http://127.0.0.1:{port}"
 
     def _start(self, kind: str, options: list[str], environment: dict[str, str]) -> Process:
-        name = f"{kind}{len(self._processes)}"
-        command = [sys.executable, "-m", "celery", "-A", "config", "worker", *options]
+        name = f"{kind}{len(self.processes)}"
+        command = [sys.executable, "-m", "celery", "-q", "-A", "config", "worker", *options]
         command += ["-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
         command += ["--without-heartbeat", "--loglevel", "INFO"]
         if kind == "scheduler":
@@ -156,14 +157,14 @@ class Fleet:
         return self._keep(kind, command, environment)
 
     def _keep(self, kind: str, command: list[str], environment: dict[str, str]) -> Process:
-        name = f"{kind}{len(self._processes)}"
+        name = f"{kind}{len(self.processes)}"
         process = Process(
             name,
             command,
             self.servers.environment() | environment,
             self._directory / f"{name}.log",
         )
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     def redis(self, database: int = 0) -> redis.Redis:
@@ -174,12 +175,12 @@ class Fleet:
 
     def end(self) -> None:
         """What they said is printed: pytest shows it with a test that has failed."""
-        for process in self._processes:
+        for process in self.processes:
             process.end()
             print(f"--- {process.name}\n{process.log}")
 
     def assert_alive(self) -> None:
-        ended = [(p.name, p.popen.poll(), p.log) for p in self._processes]
+        ended = [(p.name, p.popen.poll(), p.log) for p in self.processes]
         assert [code for _, code, _ in ended] == [None] * len(ended), ended
 
     # --- what must hold -------------------------------------------------------------------------

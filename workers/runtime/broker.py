@@ -9,6 +9,7 @@ import subprocess
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -59,7 +60,7 @@ class Broker:
             await self._names.start()
         self._launch()
         self.alive = True
-        self._loop.add_reader(self._control, self._on_message)
+        Context().run(self._loop.add_reader, self._control, self._on_message)
         self._send(
             {
                 "run_dir": str(settings.run_dir),

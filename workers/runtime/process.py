@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -91,7 +92,7 @@ class Child:
         for fd, level in levels:
             self._watch_output(fd, level)
         os.set_blocking(spawned.reads, False)
-        self._loop.add_reader(spawned.reads, self._on_frames)
+        Context().run(self._loop.add_reader, spawned.reads, self._on_frames)
 
     # ---------------------------------------------------------------- calls
 
@@ -266,7 +267,7 @@ class Child:
 
         os.set_blocking(fd, False)
         self._lines[fd] = Lines(self._limits.log_line_bytes, take)
-        self._loop.add_reader(fd, self._on_output, fd)
+        Context().run(self._loop.add_reader, fd, self._on_output, fd)
 
     def _on_output(self, fd: int) -> bool:
         """Reads once; False when there was nothing to read."""

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import uuid
 from contextlib import suppress
+from contextvars import Context
 from pathlib import Path
 
 import structlog
@@ -34,7 +35,7 @@ class DenoTemplate:
     def want(self) -> None:
         """Called for each JavaScript child; the first call starts making it, in the background."""
         if self._task is None and not self.path.exists():
-            self._task = asyncio.create_task(self._make())
+            self._task = Context().run(asyncio.create_task, self._make())
 
     async def close(self) -> None:
         if self._task is not None:
