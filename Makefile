@@ -13,7 +13,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run manage logs backup restore install dev lint format type imports test test-all fuzz audit conformance docs bench clean
+.PHONY: help run manage logs backup restore install dev lint format type imports test test-all fuzz audit conformance settings docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ audit: $(VENV)/.installed-dev ## The requirements against known vulnerabilities;
 conformance: $(VENV)/.installed-dev ## Run all tests, and write docs/conformance.md: which test holds which rule
 	-$(PYTEST) $(PARALLEL) -q --junit-xml=build/tests.xml $(ARGS)
 	$(BIN)/python -m tests.conformance build/tests.xml
+
+settings: $(VENV)/.installed-dev ## Write the table of settings in docs/operations.md from config/declared.py
+	$(BIN)/python -m tests.documented
 
 docs: $(VENV)/.installed-dev ## Build the documentation as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

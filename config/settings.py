@@ -1,4 +1,5 @@
-"""Every setting of Headwater. The environment is read here and nowhere else.
+"""Every setting of Headwater. The environment is read here and nowhere else; config/declared.py
+tells what each name of it means, and its default.
 
 Addresses of the servers: `DATABASE_URL`, `REDIS_URL`, `BROKER_URL` from the environment, else what
 `make run` wrote to `<HEADWATER_DATA>/servers.json` (keys `database_url`, `redis_url`, `broker_url`,
@@ -17,18 +18,19 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from apps.panel.theme import UNFOLD as UNFOLD
+from config.declared import DECLARED
 from config.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = os.environ
 
 
-def _int(name: str, default: int) -> int:
-    return int(_env.get(name, "") or default)
+def _int(name: str) -> int:
+    return int(_env.get(name) or DECLARED[name].default)
 
 
-def _float(name: str, default: float) -> float:
-    return float(_env.get(name, "") or default)
+def _float(name: str) -> float:
+    return float(_env.get(name) or DECLARED[name].default)
 
 
 def _list(name: str) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ DATABASE_URL = (
 )
 REDIS_URL = _env.get("REDIS_URL") or _found.get("redis_url") or "redis://127.0.0.1:6379/0"
 BROKER_URL = _env.get("BROKER_URL") or _found.get("broker_url") or REDIS_URL
-PORT = _int("PORT", int(_found.get("port") or 8000))
+PORT = int(_env.get("PORT") or _found.get("port") or DECLARED["PORT"].default)
 PUBLIC_URL = (_env.get("PUBLIC_URL") or f"http://127.0.0.1:{PORT}").rstrip("/")
 
 
@@ -150,16 +152,15 @@ MIDDLEWARE = [
 
 _HTTPS = PUBLIC_URL.startswith("https:")
 # Seconds for which a browser that was here by TLS comes back by nothing else; 0: not told.
-HSTS_SECONDS = _int("HSTS_SECONDS", 31_536_000)
+HSTS_SECONDS = _int("HSTS_SECONDS")
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-SESSION_COOKIE_AGE = _int("SESSION_SECONDS", 12 * 3600)
+SESSION_COOKIE_AGE = _int("SESSION_SECONDS")
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
-# Wrong passwords for one user name from one address, and for how long it is refused then.
-AXES_FAILURE_LIMIT = _int("LOGIN_FAILURES", 5)
-AXES_COOLOFF_TIME = timedelta(seconds=_int("LOGIN_LOCKOUT_SECONDS", 900))
+AXES_FAILURE_LIMIT = _int("LOGIN_FAILURES")
+AXES_COOLOFF_TIME = timedelta(seconds=_int("LOGIN_LOCKOUT_SECONDS"))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "apps.api.proxies.login_address"
 AXES_HANDLER = "apps.accounts.logins.Handler"
@@ -212,7 +213,7 @@ def _database() -> dict[str, Any]:
             # Between attempts to connect the pool waits ever longer, up to `reconnect_timeout`.
             "pool": {
                 "min_size": 0,
-                "max_size": _int("DB_POOL", 20),
+                "max_size": _int("DB_POOL"),
                 "timeout": 10,
                 "reconnect_timeout": 10,
             },
@@ -229,35 +230,33 @@ LOGGING = logging_config(_env.get("LOG_LEVEL", "INFO"), PROCESS)
 # --- the way --------------------------------------------------------------------------------
 
 # Seconds a worker may hold a source without a sign of life: what a kill -9 costs (G7).
-LEASE_SECONDS = _float("LEASE_SECONDS", 10.0)
-# Runs at once in one worker process.
-SLOTS = _int("SLOTS", 32)
+LEASE_SECONDS = _float("LEASE_SECONDS")
+SLOTS = _int("SLOTS")
 # 0: all but an eighth.
-SLOTS_PER_USER = _int("SLOTS_PER_USER", 0)
+SLOTS_PER_USER = _int("SLOTS_PER_USER")
 # Seconds between looks of an idle runner at the mailboxes, without any hint.
-CLAIM_SECONDS = _float("CLAIM_SECONDS", 1.0)
-SWEEP_SECONDS = _float("SWEEP_SECONDS", 3.0)
-TICK_SECONDS = _float("TICK_SECONDS", 0.25)
+CLAIM_SECONDS = _float("CLAIM_SECONDS")
+SWEEP_SECONDS = _float("SWEEP_SECONDS")
+TICK_SECONDS = _float("TICK_SECONDS")
 # Lost leases after which a run is dead (F6).
 RUN_ATTEMPTS = 3
-RUN_SECONDS = _float("RUN_SECONDS", 300.0)
-HOOK_SECONDS = _float("HOOK_SECONDS", 60.0)
+RUN_SECONDS = _float("RUN_SECONDS")
+HOOK_SECONDS = _float("HOOK_SECONDS")
 # Seconds a PUT waits for the current run of its source before it gives up with 409 (F17).
-UPDATE_WAIT_SECONDS = _float("UPDATE_WAIT_SECONDS", 30.0)
-# Seconds a caller waits for a runner to fetch code, install its packages and load it, before 503.
-LOAD_WAIT_SECONDS = _float("LOAD_WAIT_SECONDS", 60.0)
-MAILBOX_CAP = _int("MAILBOX_CAP", 10_000)
-RUN_RETENTION_DAYS = _int("RUN_RETENTION_DAYS", 3)
-EVENT_RETENTION_DAYS = _int("EVENT_RETENTION_DAYS", 30)
+UPDATE_WAIT_SECONDS = _float("UPDATE_WAIT_SECONDS")
+LOAD_WAIT_SECONDS = _float("LOAD_WAIT_SECONDS")
+MAILBOX_CAP = _int("MAILBOX_CAP")
+RUN_RETENTION_DAYS = _int("RUN_RETENTION_DAYS")
+EVENT_RETENTION_DAYS = _int("EVENT_RETENTION_DAYS")
 # Events listed per channel; log lines kept per source.
-LISTED_EVENTS = _int("LISTED_EVENTS", 100)
-STREAM_LENGTH = _int("STREAM_LENGTH", 200)
+LISTED_EVENTS = _int("LISTED_EVENTS")
+STREAM_LENGTH = _int("STREAM_LENGTH")
 # Seconds that one attempt to deliver to a webhook may take in all; attempts at once in one worker
 # process. A lease is twice as long.
-DELIVERY_SECONDS = _float("DELIVERY_SECONDS", 15.0)
-DELIVERY_SLOTS = _int("DELIVERY_SLOTS", 100)
+DELIVERY_SECONDS = _float("DELIVERY_SECONDS")
+DELIVERY_SLOTS = _int("DELIVERY_SLOTS")
 # Seconds without a sign of life after which a process counts as silent; it gives five in that time.
-SILENT_SECONDS = _float("SILENT_SECONDS", 15.0)
+SILENT_SECONDS = _float("SILENT_SECONDS")
 # What Prometheus may show at `/metrics` instead of an administrator's key; empty: nothing.
 METRICS_TOKEN = _env.get("METRICS_TOKEN", "")
 # Set by systemd for units of `Type=notify`: where it hears that a process is ready, and alive.
@@ -281,13 +280,12 @@ SANDBOX = _env.get("SANDBOX", "on")
 # days after which a set that no component refers to is removed.
 ALLOW_INSTALLS = _env.get("ALLOW_INSTALLS", "on").lower() not in ("off", "0", "no", "false")
 PACKAGES_DIR = DATA_DIR / "packages"
-INSTALL_SECONDS = _float("INSTALL_SECONDS", 40.0)
-INSTALL_BYTES = _int("INSTALL_BYTES", 256 * 1024 * 1024)
-INSTALL_FILES = _int("INSTALL_FILES", 50_000)
-PACKAGE_RETENTION_DAYS = _int("PACKAGE_RETENTION_DAYS", 30)
-PACKAGE_YOUNG_SECONDS = _float("PACKAGE_YOUNG_SECONDS", 3600.0)
-# Seconds for which what a manifest was resolved to is not asked for anew.
-PACKAGE_FRESH_SECONDS = _float("PACKAGE_FRESH_SECONDS", 3600.0)
+INSTALL_SECONDS = _float("INSTALL_SECONDS")
+INSTALL_BYTES = _int("INSTALL_BYTES")
+INSTALL_FILES = _int("INSTALL_FILES")
+PACKAGE_RETENTION_DAYS = _int("PACKAGE_RETENTION_DAYS")
+PACKAGE_YOUNG_SECONDS = _float("PACKAGE_YOUNG_SECONDS")
+PACKAGE_FRESH_SECONDS = _float("PACKAGE_FRESH_SECONDS")
 # The registries: these settings, else what the machine's own npm and pip are told.
 NPM_REGISTRY = (
     _env.get("NPM_REGISTRY")
@@ -297,24 +295,19 @@ NPM_REGISTRY = (
 )
 NPMRC = Path(_env.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
 PIP_INDEX = _env.get("PIP_INDEX_URL", "")
-WARM_CHILDREN = _int("WARM_CHILDREN", 200)
+WARM_CHILDREN = _int("WARM_CHILDREN")
 COMPONENT_BYTES = 1024 * 1024
-# Whether the code of a component may come from an http:// URL too.
 COMPONENT_URL_HTTP = _env.get("COMPONENT_URL_HTTP", "") == "1"
 PROP_BYTES = 64 * 1024
-MEMORY_BYTES = _int("MEMORY_BYTES", 256 * 1024 * 1024)
+MEMORY_BYTES = _int("MEMORY_BYTES")
 # Endpoints of HTTP sources: also at `<key>.<domain>` when a domain is set.
 ENDPOINT_DOMAIN = _env.get("ENDPOINT_DOMAIN", "").strip(".").lower()
-ENDPOINT_BODY_BYTES = _int("ENDPOINT_BODY_BYTES", 512 * 1024)
+ENDPOINT_BODY_BYTES = _int("ENDPOINT_BODY_BYTES")
 # Seconds a caller waits for `respond`; callers that may wait for one source at once (F8).
-RESPOND_SECONDS = _float("RESPOND_SECONDS", 30.0)
-RESPOND_WAITERS = _int("RESPOND_WAITERS", 100)
-# Wrong keys that one address may send in a minute.
-WRONG_KEYS = _int("WRONG_KEYS", 100)
-# Proxies whose `X-Forwarded-For` is believed: addresses or networks.
+RESPOND_SECONDS = _float("RESPOND_SECONDS")
+RESPOND_WAITERS = _int("RESPOND_WAITERS")
+WRONG_KEYS = _int("WRONG_KEYS")
 TRUSTED_PROXIES = _list("TRUSTED_PROXIES")
-# Event streams that one user may have open in one web process.
-SSE_CLIENTS = _int("SSE_CLIENTS", 2000)
-# Seconds for which a client may take nothing of what is sent to it.
-STALL_SECONDS = _float("STALL_SECONDS", 30.0)
+SSE_CLIENTS = _int("SSE_CLIENTS")
+STALL_SECONDS = _float("STALL_SECONDS")
 API_BODY_BYTES = 1024 * 1024

@@ -7,19 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.documented import SETTINGS
+from config.declared import DECLARED
+from tests.documented import SETTINGS, page, read_by_the_code
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 
 
-def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
-    read = SETTINGS - {"PROCESS"}
-    first_cells = re.findall(r"^\| (.*?) \|", OPERATIONS, re.MULTILINE)
-    told = set(re.findall(r"`([A-Z][A-Z_]+)`", " ".join(first_cells)))
-    told |= set(re.findall(r"^`([A-Z_]+)` is for the tests", OPERATIONS, re.MULTILINE))
-    assert read == told
+def test_every_setting_is_declared_and_every_declared_one_is_read() -> None:
+    read = read_by_the_code()
+    assert read - SETTINGS == set(), "declare it in config/declared.py"
+    assert SETTINGS - read == set(), "nobody reads it any more"
+
+
+def test_the_page_lists_the_settings_as_they_are() -> None:
+    assert page(OPERATIONS) == OPERATIONS, "`make settings` writes it"
+
+
+def test_defaults_outside_the_settings_are_those_that_are_declared() -> None:
+    """The Procfile's, and the stack's, which cannot import them."""
+    for name, default in re.findall(r"\$\{([A-Z_]+):-(\w[^}]*)\}", (ROOT / "Procfile").read_text()):
+        assert str(DECLARED[name].default).strip("`") == default or name == "PROCESS"
+    stack = (ROOT / "stack/options.py").read_text()
+    for name, default in re.findall(r'_number\("([A-Z_]+)", (\d+)', stack):
+        assert DECLARED[name].default == int(default)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
