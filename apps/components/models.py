@@ -80,7 +80,7 @@ class Component(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="component_listing"),
-            models.Index(fields=["key", "owner"], name="component_key"),
+            models.Index(fields=["key", "owner", "-created_at", "-id"], name="component_versions"),
             # Those of all owners, in the panel.
             models.Index(fields=["-created_at", "-id"], name="component_newest"),
         ]

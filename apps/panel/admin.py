@@ -3,8 +3,9 @@ own file."""
 
 from __future__ import annotations
 
+from apps.panel.components import ComponentAdmin
 from apps.panel.ledger import SourceChangeAdmin
 from apps.panel.runs import RunAdmin
 from apps.panel.sources import SourceAdmin
 
-__all__ = ["RunAdmin", "SourceAdmin", "SourceChangeAdmin"]
+__all__ = ["ComponentAdmin", "RunAdmin", "SourceAdmin", "SourceChangeAdmin"]

@@ -61,6 +61,15 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """HTML that is already safe, as it is."""
+
+    title: str
+    html: SafeString
+    kind: str = "shown"
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """`post`: it does what it says at once; else it leads to a form."""
 
@@ -70,7 +79,7 @@ class Button:
     danger: bool = False
 
 
-Section = Facts | Table | Text
+Section = Facts | Table | Text | Shown
 
 
 def link(text: Any, url: str) -> SafeString:

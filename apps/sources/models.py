@@ -34,8 +34,9 @@ class Source(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sources"
     )
+    # Indexed below, in the order in which they are shown.
     component = models.ForeignKey(
-        "components.Component", on_delete=models.PROTECT, related_name="sources"
+        "components.Component", on_delete=models.PROTECT, related_name="sources", db_index=False
     )
     state = models.CharField(max_length=16, choices=State.choices)
     name = models.CharField(max_length=400)
@@ -69,6 +70,7 @@ class Source(models.Model):
             # Those of all owners, in the panel.
             models.Index(fields=["-created_at", "-id"], name="source_newest"),
             models.Index(fields=["state", "-created_at", "-id"], name="source_state"),
+            models.Index(fields=["component", "-created_at", "-id"], name="source_component"),
         ]
 
     def __str__(self) -> str:
