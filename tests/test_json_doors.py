@@ -29,7 +29,7 @@ READERS = {
             "apps/core/fields.py", "apps/core/metrics.py", "apps/core/secrets.py",
             "apps/events/dedupe.py", "apps/runs/processes.py",
             "apps/panel/reading.py",
-            "apps/runs/apphooks.py", "apps/runs/rerun.py", "apps/runs/responses.py",
+            "apps/runs/apphooks.py", "apps/runs/responses.py",
             "apps/runs/store.py", "apps/runs/suppressed.py", "apps/sources/resolving.py",
             "apps/subscriptions/deliveries.py", "config/settings.py", "stack/up.py",
             "stack/backup.py",

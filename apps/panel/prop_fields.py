@@ -15,6 +15,7 @@ from unfold.widgets import (
 
 from apps.accounts.models import Account
 from apps.components.description import APP, APPHOOK, HTTP, STORE, TIMER, input_type
+from apps.core.showing import visible
 from apps.sources.models import Source
 
 # A secret that was not given anew.
@@ -41,10 +42,10 @@ def field_of(prop: dict[str, Any], source: Source) -> forms.Field | None:
         return _Secret(help_text=_help(kept, *notes), **common)
     if kind == APP:
         return _Account(prop, source, stored, help_text=_help(prop["app"], *notes), **common)
-    if kind == "string" and not prop.get("options") and not _is_long(stored):
+    if kind == "string" and not prop.get("options") and not _needs_json(stored):
         return _Plain(initial=stored or "", help_text=_help("text", *notes), **common)
     hint = _HINTS.get(kind, f"JSON: {input_type(kind) or kind}")
-    initial = "" if stored is None else orjson.dumps(_given(kind, stored)).decode()
+    initial = "" if stored is None else _json(_given(kind, stored))
     if options := prop.get("options"):
         notes.append(f"one of {orjson.dumps(options).decode()[:500]}")
     return _Json(initial=initial, help_text=_help(hint, *notes), **common)
@@ -57,8 +58,17 @@ def _given(kind: str, stored: Any) -> Any:
     return stored
 
 
-def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and ("\n" in value or len(value) > 300)
+def _json(value: Any) -> str:
+    """With unseen characters escaped, as JSON may have them: it reads as the same value."""
+    text = orjson.dumps(value).decode()
+    return visible(text, len(text))
+
+
+def _needs_json(value: Any) -> bool:
+    """A browser's field of one line would lose or hide some of it."""
+    if not isinstance(value, str):
+        return False
+    return "\n" in value or len(value) > 300 or visible(value) != value
 
 
 def _help(*notes: str) -> str:

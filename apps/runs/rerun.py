@@ -7,7 +7,6 @@ every run that failed or died left its own on the source's `$errors` (REST speci
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import uuid
 from datetime import datetime
@@ -31,7 +30,9 @@ _CAUSES: dict[str, Cause] = {
     "manual": "manual",
 }
 _EVENT_KEY = re.compile(r"(dc_\w+):(\d+)-(\d+):\w+")
-_ERROR_HEAD = '{"original_event":'
+# What stands around the event on `$errors` (apps.runs.record). No text in the error after it can
+# look so: there a quote has a backslash before it.
+_HEAD, _TAIL = b'{"original_event":', b',"original_context":'
 
 _ON_ERRORS = """
 SELECT payload FROM event
@@ -90,11 +91,9 @@ def original_event(source_id: str, run_id: uuid.UUID, queued_at: datetime) -> by
     with connection.cursor() as cursor:
         cursor.execute(_ON_ERRORS, [source_id, ERRORS, run_id, begun_ms])
         row = cursor.fetchone()
-    text = bytes(row[0]).decode() if row else ""
-    if not text.startswith(_ERROR_HEAD):
-        return None
-    _, end = json.JSONDecoder().raw_decode(text, len(_ERROR_HEAD))
-    return text[len(_ERROR_HEAD) : end].encode()
+    left = bytes(row[0]) if row else b""
+    end = left.rfind(_TAIL)
+    return left[len(_HEAD) : end] if left.startswith(_HEAD) and end > 0 else None
 
 
 def _refer(source_id: str, key: str, first_key: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import orjson
 import pytest
 from django.db import connection
 from django.test import override_settings
@@ -14,7 +15,10 @@ from apps.runs.mailbox import run_id
 from apps.sources.models import Source
 from tests.api.conftest import Api, assert_error, make_source, store_event
 
-EVENT = b'{"body":"\\u0000 [1, 2]","n":1.0,"deep":{"a":"}"}}'
+# With what looks like the end of it, and deeper than a parser goes.
+DEEP = b"[" * 5000 + b"]" * 5000
+EVENT = b'{"body":"\\u0000 [1, 2]","n":1.0,"deep":{"a":"}","original_context":%b}}' % DEEP
+ERROR = orjson.dumps({"message": '","original_context":{},"error":{}}'})
 
 
 def ended(
@@ -33,7 +37,7 @@ def ended(
                 "INSERT INTO event (source_id, channel, ms, n, run_id, payload, meta, stored_at)"
                 " VALUES (%s, '$errors', %s, 0, %s, %s, '{}', app_now())",
                 [source.id, int(now.timestamp() * 1000) + 5, run,
-                 b'{"original_event":%b,"original_context":{},"error":{}}' % EVENT],
+                 b'{"original_event":%b,"original_context":{},"error":%b}' % (EVENT, ERROR)],
             )  # fmt: skip
     return str(run)
 
