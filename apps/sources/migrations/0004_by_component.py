@@ -10,6 +10,8 @@ from django.db.models.deletion import PROTECT
 
 class Migration(migrations.Migration):
     atomic = False
+    # Of the column only its index is dropped: a lock for a moment.
+    breaks = "nothing: the column stays as it is"
     dependencies = [("sources", "0003_change_actor"), ("components", "0004_lists")]
     operations = [
         AddIndexConcurrently(
