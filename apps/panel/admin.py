@@ -4,8 +4,17 @@ own file."""
 from __future__ import annotations
 
 from apps.panel.components import ComponentAdmin
+from apps.panel.delivering import DeliveryAdmin
 from apps.panel.ledger import SourceChangeAdmin
 from apps.panel.runs import RunAdmin
 from apps.panel.sources import SourceAdmin
+from apps.panel.webhooks import WebhookAdmin
 
-__all__ = ["ComponentAdmin", "RunAdmin", "SourceAdmin", "SourceChangeAdmin"]
+__all__ = [
+    "ComponentAdmin",
+    "DeliveryAdmin",
+    "RunAdmin",
+    "SourceAdmin",
+    "SourceChangeAdmin",
+    "WebhookAdmin",
+]

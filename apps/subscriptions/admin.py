@@ -1,22 +1,16 @@
-"""Who listens to whom, and what is on its way: looking only."""
+"""Who listens to whom: looking only (webhooks: `apps.panel.webhooks`, `apps.panel.delivering`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from apps.core.admin import LookOnly
-from apps.core.admin_lists import choice, since
+from apps.core.admin_lists import since
 from apps.subscriptions.models import (
     AutoSubscription,
-    Delivery,
     FanoutDue,
     HeldBack,
     Subscription,
-    Webhook,
 )
 
 
@@ -36,36 +30,6 @@ class AutoSubscriptionAdmin(LookOnly):
     search_fields = ("id__exact", "owner__id__exact")
     list_filter = (since("created_at"),)
     ordering = ("-created_at", "-id")
-
-
-@admin.register(Webhook)
-class WebhookAdmin(LookOnly):
-    list_display = ("id", "owner", "url", "name", "active", "created_at", "deleted_at")
-    list_select_related = ("owner",)
-    search_fields = ("id__exact", "owner__id__exact")
-    list_filter = (
-        since("created_at"),
-        choice("active", {"yes": "never", "no": "never"}, yes=True, no=False),
-    )
-    ordering = ("-created_at", "-id")
-    newest = "created_at"
-    hidden = ("secret",)
-
-
-@admin.register(Delivery)
-class DeliveryAdmin(LookOnly):
-    list_display = ("id", "webhook_id", "emitter_id", "state", "attempts", "next_attempt_at")
-    search_fields = ("webhook_id__exact", "id__exact")
-    list_filter = (choice("state", {"pending": "always", "delivered": "never", "dead": "alone"}),)
-    ordering: Sequence[str] = ("-id",)
-    hidden = ("token",)
-    light = ("history",)
-
-    def get_ordering(self, request: HttpRequest) -> Any:
-        # Along delivery_due: in the order in which they will be tried, webhook by webhook.
-        if request.GET.get("state") == "pending":
-            return ("webhook_id", "next_attempt_at", "id")
-        return self.ordering
 
 
 @admin.register(FanoutDue)

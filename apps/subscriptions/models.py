@@ -11,6 +11,7 @@ from django.db.models import Q
 from apps.core.clock import AppNow
 from apps.core.fields import CompactJSONField
 from apps.core.ids import new_id
+from apps.core.showing import line
 
 
 class Subscription(models.Model):
@@ -112,7 +113,7 @@ class Webhook(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.url} ({self.id})"
+        return f"{line(self.url)} ({self.id})"
 
 
 class Delivery(models.Model):
