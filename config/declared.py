@@ -104,6 +104,11 @@ DECLARED = {
         "what a scraper shows at `/metrics` instead of an administrator's key; it opens "
         "nothing else",
     ),
+    "SENTRY_DSN": Setting(
+        "none",
+        "where errors are reported, to Sentry or what speaks its protocol: see "
+        "[observability.md](observability.md)",
+    ),
     "NOTIFY_SOCKET": Setting(
         "set by systemd",
         "where a process of a unit of `Type=notify` says that it is ready, and alive",

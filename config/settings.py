@@ -259,6 +259,7 @@ DELIVERY_SLOTS = _int("DELIVERY_SLOTS")
 SILENT_SECONDS = _float("SILENT_SECONDS")
 # What Prometheus may show at `/metrics` instead of an administrator's key; empty: nothing.
 METRICS_TOKEN = _env.get("METRICS_TOKEN", "")
+SENTRY_DSN = _env.get("SENTRY_DSN", "")
 # Set by systemd for units of `Type=notify`: where it hears that a process is ready, and alive.
 NOTIFY_SOCKET = _env.get("NOTIFY_SOCKET", "")
 # Where a process of the tests dies (`apps.core.crash`).

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core import addresses, names
+from apps.core import addresses, names, reporting
 
 # Settings that are lists of entries: what reads one, and what it may look like.
 _ENTRIES: dict[str, tuple[Callable[[str], object], str]] = {
@@ -28,3 +28,4 @@ class CoreConfig(AppConfig):
                 except ValueError:
                     told = f"{setting}: {entry!r} cannot be read; it takes {forms}"
                     raise ImproperlyConfigured(told) from None
+        reporting.start()
