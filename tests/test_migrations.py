@@ -103,7 +103,7 @@ def _in_sql(one: migrations.RunSQL) -> Iterator[str]:
     for statement in text.split(";"):
         line = " ".join(statement.split())
         index = re.search(
-            rf"\bCREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY).*?\bON {_TABLE}", line, re.I
+            rf"\bCREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY).*?\bON (?!ONLY ){_TABLE}", line, re.I
         )
         if index and index[1].lower() not in made:
             yield f"{line[:70]}: nobody can write meanwhile (CONCURRENTLY)"
@@ -132,6 +132,7 @@ SAFE: list[Operation] = [
     migrations.AddField("thing", "name", TEXT(db_default="")),
     migrations.RunSQL("CREATE TABLE t (a int); CREATE INDEX i ON t (a)", "DROP TABLE t"),
     migrations.RunSQL("CREATE INDEX CONCURRENTLY i ON old (a)"),
+    migrations.RunSQL("CREATE INDEX i ON ONLY partitioned (a)"),
     migrations.RunSQL("ALTER TABLE old ADD COLUMN a int NOT NULL DEFAULT 0"),
     migrations.RunSQL("ALTER TABLE old ADD CONSTRAINT c CHECK (a > 0) NOT VALID"),
     migrations.RunSQL("ALTER TABLE old ALTER COLUMN a SET DEFAULT 1"),
