@@ -8,13 +8,16 @@ from apps.panel.delivering import DeliveryAdmin
 from apps.panel.ledger import SourceChangeAdmin
 from apps.panel.runs import RunAdmin
 from apps.panel.sources import SourceAdmin
+from apps.panel.users import ApiKeyAdmin, UserAdmin
 from apps.panel.webhooks import WebhookAdmin
 
 __all__ = [
+    "ApiKeyAdmin",
     "ComponentAdmin",
     "DeliveryAdmin",
     "RunAdmin",
     "SourceAdmin",
     "SourceChangeAdmin",
+    "UserAdmin",
     "WebhookAdmin",
 ]

@@ -23,7 +23,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.core.admin import LookOnly, joined
+from apps.core.admin import Lists, LookOnly, joined
 from apps.core.showing import line, visible
 
 View = Callable[[HttpRequest, str], HttpResponse]
@@ -128,11 +128,13 @@ def folded(title: str, body: Any) -> SafeString:
     return format_html("<details><summary>{}</summary>{}</details>", title, body)
 
 
-class Page(LookOnly):
-    """Base of admins with pages of their own. `operate` is the permission to change anything."""
+class Sectioned(Lists):
+    """What pages of a row show and do. `operate` is the permission to change anything; `below` is
+    the heading of the plain columns."""
 
     change_form_template = "panel/page.html"
     operate = ""
+    below = "All columns"
 
     def sections(self, _request: HttpRequest, _row: Any) -> Iterable[Section]:
         return ()
@@ -154,6 +156,7 @@ class Page(LookOnly):
         if row is not None:
             context["sections"] = list(self.sections(request, row))
             context["buttons"] = list(self.buttons(request, row))
+            context["below"] = self.below
             # The same button pressed twice is one request.
             context["once"] = uuid4().hex
         answer: HttpResponse = super().render_change_form(request, context, *rest, **named)
@@ -171,8 +174,12 @@ class Page(LookOnly):
         return [*own, *super().get_urls()]
 
     def url_of(self, row: Any, name: str = "change") -> str:
-        key = self.key_of(row) if self.key_fields else quote(row.pk)
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=[key])
+        part = self.part_of(row)
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=[part])
+
+    def part_of(self, row: Any) -> str:
+        """Of an address, for this row."""
+        return str(quote(row.pk))
 
     def operated(self, request: HttpRequest, object_id: str) -> Any:
         """The row, for an operator who may look at it and change it. 403, 404."""
@@ -212,3 +219,10 @@ class Page(LookOnly):
             **context,
         }
         return TemplateResponse(request, "panel/form.html", facts)
+
+
+class Page(Sectioned, LookOnly):
+    """Base of admins of rows that only services change."""
+
+    def part_of(self, row: Any) -> str:
+        return self.key_of(row) if self.key_fields else super().part_of(row)

@@ -230,7 +230,7 @@ def test_a_list_is_never_counted_whole(page: Client, django_assert_max_num_queri
 def test_keys_are_revoked_here(page: Client) -> None:
     key = ApiKey.objects.get()
     assert key.sha256.hex() not in get(page, address(ApiKey, "change", key.id))
-    data = {"action": "revoke", "_selected_action": [key.id]}
+    data = {"action": "revoke_chosen", "_selected_action": [key.id]}
     assert page.post(address(ApiKey), data, follow=True).status_code == 200
     key.refresh_from_db()
     assert key.revoked_at is not None
