@@ -43,6 +43,13 @@ _LOOKUPS = ("exact", "iexact", "startswith", "istartswith", "contains", "icontai
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts to ten thousand and no further; what lies beyond is found by searching."""
 
+    template_name = "core/pagination.html"
+
+    @property
+    def counted(self) -> str:
+        """As the page says it."""
+        return f"{self.count:,} or more" if self.count >= COUNTED else f"{self.count:,}"
+
     @cached_property
     def count(self) -> int:
         objects: Any = self.object_list
@@ -140,6 +147,12 @@ class KeyedChangeList(ChangeList):
                 rows = rows.filter(spec.condition)
         loose = [spec.condition for spec in chosen if spec.is_loose(searched)]
         return _newest(rows, admin.newest).filter(*loose) if loose else rows
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            # These are all: the page need not offer them.
+            self.full_result_count = self.result_count
 
     def url_for_result(self, result: Any) -> str:
         admin: Any = self.model_admin

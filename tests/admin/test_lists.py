@@ -117,3 +117,13 @@ def _page(user: User, url: str) -> str:
     answer = client.get(url)
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def test_a_list_says_how_far_it_was_counted(user: User) -> None:
+    page = _page(user, walking.address(Run))
+    assert f"{COUNTED} or more" in page
+    assert "results (<a" not in page
+    few = _page(user, f"{walking.address(Run)}?state=dead")
+    assert "or more" not in few
+    assert "results (<a" in few
+    assert str(Run.objects.filter(state="dead").count()) in few
