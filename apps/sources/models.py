@@ -154,6 +154,8 @@ class SkippedSlots(models.Model):
     blocker = models.BigIntegerField(default=0)
 
     class Meta:
+        verbose_name = "skipped slot"
+        verbose_name_plural = "skipped slots"
         indexes = [models.Index(fields=["source_id", "-to_ms"], name="skipped_slots_listing")]
         constraints = [
             models.UniqueConstraint(

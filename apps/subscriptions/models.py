@@ -145,6 +145,7 @@ class Delivery(models.Model):
     class Meta:
         managed = False
         db_table = "delivery"
+        verbose_name_plural = "deliveries"
 
 
 class FanoutDue(models.Model):
@@ -169,6 +170,8 @@ class FanoutDue(models.Model):
     class Meta:
         managed = False
         db_table = "fanout_due"
+        verbose_name = "event to fan out"
+        verbose_name_plural = "events to fan out"
 
 
 class HeldBack(models.Model):
@@ -187,3 +190,5 @@ class HeldBack(models.Model):
     class Meta:
         managed = False
         db_table = "held_back"
+        verbose_name = "event held back"
+        verbose_name_plural = "events held back"
