@@ -109,6 +109,12 @@ DECLARED = {
         "where errors are reported, to Sentry or what speaks its protocol: see "
         "[observability.md](observability.md)",
     ),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": Setting(
+        "none",
+        "where traces go, by OTLP over HTTP: see [observability.md](observability.md)",
+    ),
+    "OTEL_TRACES_SAMPLER_ARG": Setting(1.0, "the share of runs that are traced, 0 to 1"),
+    "OTEL_SERVICE_NAME": Setting("`headwater`", "what the platform is called in traces"),
     "NOTIFY_SOCKET": Setting(
         "set by systemd",
         "where a process of a unit of `Type=notify` says that it is ready, and alive",

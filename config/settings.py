@@ -260,6 +260,10 @@ SILENT_SECONDS = _float("SILENT_SECONDS")
 # What Prometheus may show at `/metrics` instead of an administrator's key; empty: nothing.
 METRICS_TOKEN = _env.get("METRICS_TOKEN", "")
 SENTRY_DSN = _env.get("SENTRY_DSN", "")
+# OpenTelemetry's own names, of which its library reads more (`apps.core.tracing`).
+OTEL_EXPORTER_OTLP_ENDPOINT = _env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+OTEL_TRACES_SAMPLER_ARG = _float("OTEL_TRACES_SAMPLER_ARG")
+OTEL_SERVICE_NAME = _env.get("OTEL_SERVICE_NAME", "") or "headwater"
 # Set by systemd for units of `Type=notify`: where it hears that a process is ready, and alive.
 NOTIFY_SOCKET = _env.get("NOTIFY_SOCKET", "")
 # Where a process of the tests dies (`apps.core.crash`).

@@ -86,6 +86,7 @@ DOORS = {
     "requests": [],
     "urllib3": [],
     "prometheus_client": ["apps/core/measures.py", "apps/core/metrics.py"],
+    "opentelemetry": ["apps/core/tracing.py"],
     "sentry_sdk": ["apps/core/reporting.py"],
     "uvloop": ["workers/loop.py"],
     "feedparser": ["apps/components/builtin", "workers/runtime/python"],

@@ -23,7 +23,7 @@ from apps.events.stream import Append, Entry, Stream
 from apps.runs import lease
 from apps.runs.commit import Committed, Drained, commit
 from apps.runs.lease import Held
-from workers import counting
+from workers import counting, tracing
 from workers.database import Line
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,9 @@ class Committer:
                 began = time.monotonic()
                 async with self._commits as connection:
                     done = await commit(connection, batch)
-                counting.committed(done, time.monotonic() - began)
+                took = time.monotonic() - began
+                counting.committed(done, took)
+                tracing.committed(done, took)
                 return done
             except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
                 COMMIT_FAILURES.inc()

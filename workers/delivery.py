@@ -30,7 +30,7 @@ from apps.core.http import Answer, Client, Failed, by_settings
 from apps.core.secrets import Undecipherable
 from apps.subscriptions import deliveries, retries, signing, webhooks
 from apps.subscriptions.deliveries import Claimed, Receiver, Tried
-from workers import counting
+from workers import counting, tracing
 from workers.database import Line
 
 logger = logging.getLogger(__name__)
@@ -234,6 +234,7 @@ class Delivery:
         attempt["duration_ms"] = int(took * 1000)
         tried = _outcome(receiver, claimed, answer, error, attempt)
         counting.attempted(tried.state, took)
+        tracing.attempted(receiver, tried, took)
         self._done.append(tried)
 
     async def _attempt(

@@ -29,7 +29,7 @@ from apps.api.ingress_answers import INERT, OPEN, Answers
 from apps.api.ingress_facts import Sources
 from apps.api.ingress_store import Accepted, Store
 from apps.api.replies import Headers, Reply, Scope, reply_for
-from apps.core import errors
+from apps.core import errors, tracing
 from apps.core.about import apart
 from apps.core.errors import ApiError
 from apps.core.measures import ACCEPTED
@@ -101,20 +101,21 @@ class Ingress:
         asked = _asked(method, path, scope["query_string"], body) if repeated else None
         accepted = Accepted(key, request_id, event, repeated, asked)
         if not facts.custom:
-            await self._written(accepted)
+            await self._written(accepted, facts.source_id)
             self._hint(facts.source_id)
             return Reply(200, _ACCEPTED_HEADERS.copy(), b'{"status":"accepted"}')
         # Only a key tells under which name a repeated request was accepted.
-        name = await self._written(accepted) if repeated else accepted.name
+        name = await self._written(accepted, facts.source_id) if repeated else accepted.name
         run = run_id(facts.source_id, "http", name)
         with self._answers.expect(facts.source_id, run) as answer:
             if not repeated:
-                await self._written(accepted)
+                await self._written(accepted, facts.source_id)
             self._hint(facts.source_id)
             return await answer()
 
-    async def _written(self, accepted: Accepted) -> str:
+    async def _written(self, accepted: Accepted, source_id: str) -> str:
         """Store it; returns the name under which it is known. 404: the source is gone."""
+        began_ms = tracing.now_ms()
         try:
             name = await self._store.put(accepted)
         except (psycopg.Error, PoolTimeout, OSError) as error:
@@ -125,6 +126,9 @@ class Ingress:
             raise errors.not_found()
         if name == accepted.name:
             ACCEPTED.inc()
+            if tracing.wanted(run := run_id(source_id, "http", name)):
+                facts = {"source_id": source_id, "request_id": name}
+                tracing.part(run, "accept", began_ms, tracing.now_ms(), **facts)
         return name
 
     def _hint(self, source_id: str) -> None:

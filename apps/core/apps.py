@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core import addresses, names, reporting
+from apps.core import addresses, names, reporting, tracing
 
 # Settings that are lists of entries: what reads one, and what it may look like.
 _ENTRIES: dict[str, tuple[Callable[[str], object], str]] = {
@@ -29,3 +29,4 @@ class CoreConfig(AppConfig):
                     told = f"{setting}: {entry!r} cannot be read; it takes {forms}"
                     raise ImproperlyConfigured(told) from None
         reporting.start()
+        tracing.start()

@@ -12,6 +12,7 @@ again, as the mailbox of a paused source does (F17); deleting a webhook drops wh
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,8 @@ WITH due AS MATERIALIZED (
   FROM due WHERE d.id = due.id
 )
 SELECT due.id, due.webhook_id, due.emitter_id, due.channel, due.ms, due.n, due.replay,
-       due.attempts, due.history, e.payload, (extract(epoch FROM app_now()) * 1000)::bigint
+       due.attempts, due.history, e.payload, (extract(epoch FROM app_now()) * 1000)::bigint,
+       e.run_id, (extract(epoch FROM due.created_at) * 1000)::bigint
 FROM due LEFT JOIN event e ON e.source_id = due.emitter_id AND e.channel = due.channel
                           AND e.ms = due.ms AND e.n = due.n
 ORDER BY due.next_attempt_at, due.id
@@ -109,7 +111,8 @@ class Receiver:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """One delivery that is ours until its lease runs out. `payload` is None when the event is past
-    its retention; `now_ms` is the database's time of the claim."""
+    its retention, and so is `run_id`, that of the emitter; `now_ms` is the database's time of the
+    claim, `created_ms` of the delivery's row."""
 
     id: int
     token: int
@@ -122,6 +125,8 @@ class Claimed:
     history: list[dict[str, Any]]
     payload: bytes | None
     now_ms: int
+    run_id: uuid.UUID | None
+    created_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,8 @@ def _claimed(
     history: bytes,
     payload: bytes | None,
     now_ms: int,
+    run_id: uuid.UUID | None,
+    created_ms: int,
 ) -> Claimed:
     return Claimed(
         id=delivery_id,
@@ -192,6 +199,8 @@ def _claimed(
         history=orjson.loads(history),
         payload=payload,
         now_ms=now_ms,
+        run_id=run_id,
+        created_ms=created_ms,
     )
 
 
