@@ -111,12 +111,21 @@ async def test_it_ends_with_the_session_and_the_right_to_look(
         await stream.end()
 
 
-async def test_the_key_of_the_owner_does_not_matter(
-    base: str, source: Source, world: World, session: str, tail: Tail
+@pytest.fixture
+def other_session(world: World) -> str:
+    return log_in(operator(world, *NEEDED))
+
+
+async def test_an_operator_follows_the_sources_of_others(
+    base: str, source: Source, world: World, session: str, other_session: str, tail: Tail
 ) -> None:
-    """An operator follows the sources of others, also of one who is switched off."""
-    async with following(base + address(source, "stream"), session) as stream:
+    """Also of one who is switched off."""
+    url = base + address(source, "stream")
+    async with following(url, session) as stream, following(url, other_session) as ending:
         world.sql("UPDATE accounts_user SET is_active = false WHERE NOT is_staff")
+        world.sql("DELETE FROM django_session WHERE session_key = %s", other_session)
+        # After this end each stream was looked at.
+        await ending.end()
         sent = tail.emit()
         assert (await stream.event()).id == sent
 
