@@ -23,6 +23,7 @@ from apps.panel.pages import (
     Table,
     folded,
     list_url,
+    moment,
     pre,
     row_link,
     state,
@@ -156,7 +157,7 @@ def _sources(row: Component) -> Table:
             row_link("sources.source", source.id, f"{source.name} ({source.id})"),
             state(source.state),
             source.owner.username,
-            source.created_at,
+            moment(source.created_at),
         )
         for source in newest[:LISTED]
     ]
@@ -176,7 +177,7 @@ def _versions(row: Component) -> Table:
             line(one.version) or "none",
             line(one.origin) or "-",
             one.code_hash[:12],
-            one.created_at,
+            moment(one.created_at),
         )
         for one in newest.only("id", "version", "origin", "code_hash", "created_at")[:LISTED]
     ]

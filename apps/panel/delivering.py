@@ -30,6 +30,7 @@ from apps.panel.pages import (
     Text,
     View,
     event_link,
+    moment,
     row_link,
     state,
 )  # fmt: skip
@@ -55,7 +56,7 @@ def attempts_table(row: Delivery) -> Iterator[tuple[Any, ...]]:
     for attempt in row.history if isinstance(row.history, list) else ():
         at, took = attempt.get("at_ms"), attempt.get("duration_ms")
         yield (
-            datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "-",
+            moment(datetime.fromtimestamp(at / 1000, UTC)) if at else "-",
             _answered(attempt),
             "-" if took is None else f"{took} ms",
         )
@@ -212,8 +213,8 @@ def _about(row: Delivery) -> Facts:
         ("Of", party(row.emitter_id, names)),
         ("Channel", row.channel or "default"),
         ("Attempts", f"{row.attempts} of {ATTEMPTS}"),
-        ("Next attempt", row.next_attempt_at if row.state == "pending" else None),
-        ("Ended", row.ended_at),
+        ("Next attempt", moment(row.next_attempt_at) if row.state == "pending" else None),
+        ("Ended", moment(row.ended_at)),
         ("Replay", row.replay or None),
     ]
     return Facts("Delivery", facts)

@@ -31,6 +31,7 @@ from apps.panel.pages import (
     folded,
     link,
     list_url,
+    moment,
     pre,
     row_link,
     state,
@@ -153,8 +154,8 @@ def _deliveries(row: Webhook) -> Table:
             party(one.emitter_id, names),
             one.channel or "default",
             state(one.state),
-            one.created_at,
-            one.next_attempt_at if one.state == "pending" else one.ended_at,
+            moment(one.created_at),
+            moment(one.next_attempt_at if one.state == "pending" else one.ended_at),
             last_attempt(one),
             folded(f"{one.attempts} attempts", _history(one)) if one.history else "none yet",
         )
@@ -181,7 +182,7 @@ def _subscriptions(row: Webhook) -> Table:
             row_link("subscriptions.subscription", one.id),
             party(one.emitter_id, names),
             one.event_name or "default",
-            one.created_at,
+            moment(one.created_at),
         )
         for one in found
     ]

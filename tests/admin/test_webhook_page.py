@@ -106,7 +106,7 @@ def test_the_last_deliveries_with_their_attempts(client: Client, hook: Webhook) 
     shown = section(html, "last-deliveries")
     assert shown.count("<tr>") == DELIVERIES + 1
     assert f"/subscriptions/delivery/{last.id}/" in shown
-    assert "2020-05-14 20:09:41 timeout 10000 ms" in shown
+    assert "2020-05-14 20:09:41.597 UTC timeout 10000 ms" in shown
     assert "503" in shown
     assert "none yet" in shown
     assert ">1</a>" in section(html, "webhook")
