@@ -47,12 +47,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def notify(text: str) -> bool:
-    """Tell systemd (sd_notify): `READY=1`, `WATCHDOG=1`, `STOPPING=1`. False: nobody asks."""
+    """Tell systemd (sd_notify): `READY=1`, `WATCHDOG=1`, `STOPPING=1`. False: nobody asks, or who
+    asked does not listen: a supervisor that hangs must not hold up the loops."""
     if not (address := django_settings.NOTIFY_SOCKET):
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.setblocking(False)
         door.sendto(text.encode(), address)
         return True
     return False

@@ -65,9 +65,9 @@ class ByHand:
         """The line as any process manager runs it. `name` is its PROCESS."""
         return self._keep(procfile.shell(LINES[line]), name or line, self.environment)
 
-    def become(self, line: str, name: str) -> Process:
-        """The line as units and containers run it: without the Procfile's directory, or a PATH."""
-        bare = {**self.environment, "PATH": os.defpath}
+    def become(self, line: str, name: str, **more: str) -> Process:
+        """The line as units and containers run it: without a PATH of ours."""
+        bare = {**self.environment, "PATH": os.defpath, **more}
         command = [sys.executable, "-m", "stack", "process", line]
         return self._keep(command, name, bare)
 

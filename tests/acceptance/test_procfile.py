@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -16,8 +18,8 @@ from tests.acceptance.byhand import LINES, ByHand
 from tests.acceptance.running import ROOT, eventually
 from tests.faults.fleet import Process
 
-# What docs/operations.md says of each, in seconds.
-GRACE = {"web": 4, "scheduler": 4, "worker": 10}
+# Seconds that units and the compose file give each.
+GRACE = {"web": 10, "scheduler": 10, "worker": 15}
 EMITTER = """
 from headwater import Http, Source
 
@@ -52,11 +54,33 @@ def hand() -> Iterator[ByHand]:
         made.close()
 
 
+@pytest.fixture
+def systemd(hand: ByHand) -> Iterator[socket.socket]:
+    """Where units of `Type=notify` tell that they are ready; it sees who says so. Once it has heard
+    that it listens no more: a systemd that hangs."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.bind(str(hand.data.parent / "notify"))
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        door.settimeout(60)
+        yield door
+
+
+def ready_by(door: socket.socket) -> int:
+    """The process that is ready: `NotifyAccess=main` heeds only who was started."""
+    while True:
+        said, [(_, _, credentials)], *_ = door.recvmsg(4096, socket.CMSG_SPACE(12))
+        if b"READY=1" in said:
+            pid: int = struct.unpack("3i", credentials)[0]
+            return pid
+
+
 def test_the_process_types_are_these() -> None:
     assert list(LINES) == ["web", "scheduler", "worker", "release"]
 
 
-def test_started_by_hand_scaled_and_stopped(hand: ByHand) -> None:
+@pytest.mark.slow
+def test_started_by_hand_scaled_and_stopped(hand: ByHand, systemd: socket.socket) -> None:
+    notified = systemd.getsockname()
     for _ in range(2):
         released = hand.release()
         assert released.returncode == 0, released.stderr
@@ -65,10 +89,11 @@ def test_started_by_hand_scaled_and_stopped(hand: ByHand) -> None:
         "scheduler": hand.start("scheduler"),
         "scheduler2": hand.become("scheduler", "scheduler2"),
         "worker1": hand.start("worker", "worker1"),
-        "worker2": hand.become("worker", "worker2"),
+        "worker2": hand.become("worker", "worker2", NOTIFY_SOCKET=notified),
     }
     with hand.client() as api:
         eventually(lambda: well(hand) == started.keys() - {"web"}, 60, "workers.health")
+        assert ready_by(systemd) == started["worker2"].popen.pid
         numbers, squares = deploy(api, EMITTER), deploy(api, LISTENER)
         parties = {"emitter_id": numbers["id"], "listener_id": squares["id"]}
         assert api.post("/subscriptions", params=parties).status_code == 200
