@@ -112,7 +112,9 @@ def show(request: HttpRequest) -> HttpResponse:
 
     if not may("subscriptions.subscription"):
         raise PermissionDenied
-    form = GraphForm(request.GET or {"depth": NEAR})
+    form = GraphForm(
+        {"depth": NEAR} | {name: given for name, given in request.GET.items() if given}
+    )
     context = {**admin.site.each_context(request), "title": "Graph", "form": form}
     if form.is_valid():
         what, found = form.graph()

@@ -21,6 +21,8 @@ from apps.sources.models import Source
 # A secret that was not given anew.
 UNCHANGED = object()
 ACCOUNTS = 200
+# A text area for JSON: its height, and the characters that a low one shows.
+LINES, ONE_LINE = 10, 80
 _HINTS = {
     TIMER: 'JSON: {"intervalSeconds": 900} or {"cron": "0 8 * * *", "timezone": "Europe/Berlin"}',
     "object": "JSON: an object",
@@ -48,7 +50,9 @@ def field_of(prop: dict[str, Any], source: Source) -> forms.Field | None:
     initial = "" if stored is None else _json(_given(kind, stored))
     if options := prop.get("options"):
         notes.append(f"one of {orjson.dumps(options).decode()[:500]}")
-    return _Json(initial=initial, help_text=_help(hint, *notes), **common)
+    field = _Json(initial=initial, help_text=_help(hint, *notes), **common)
+    field.widget.attrs["rows"] = LINES if len(initial) > ONE_LINE else 2
+    return field
 
 
 def _given(kind: str, stored: Any) -> Any:

@@ -48,7 +48,7 @@ def test_the_dashboard(operator: Visit) -> None:
     assert drawn == [True, True]
     operator.page.locator("summary", has_text="Figures").first.click()
     assert operator.page.locator("caption").first.is_visible()
-    operator.check("dashboard")
+    operator.check("dashboard", menu=True)
 
 
 def test_the_graph(operator: Visit, house: House) -> None:

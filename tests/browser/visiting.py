@@ -49,6 +49,9 @@ _SETTLED: Final = """async () => {
         (one) => one.effect.getComputedTiming().endTime !== Infinity);
     await Promise.allSettled(ending.map((one) => one.finished));
 }"""
+_AXE: Final = Axe().axe_script
+_LOOK: Final = """async ([scope, options]) =>
+    (await axe.run(Object.keys(scope).length ? scope : document, options)).violations"""
 _SWITCH: Final = """(colours) => {
     if (window.Alpine) Alpine.$data(document.documentElement).adminTheme = colours;
 }"""
@@ -89,7 +92,6 @@ class Visit:
         self.base = base
         self.notes: list[str] = []
         self.expected: list[str] = []
-        self._axe = Axe()
         self.page: Page = context.new_page()
         self.page.set_default_timeout(WAIT_MS)
         self.page.expose_function("policyViolated", lambda told: self._note("policy", told))
@@ -105,12 +107,20 @@ class Visit:
         self.page.goto(f"{self.base}{path}")
         return self
 
-    def check(self, name: str, looks: Sequence[str] = LOOKS, within: str | None = None) -> None:
+    def check(
+        self,
+        name: str,
+        looks: Sequence[str] = LOOKS,
+        within: str | None = None,
+        *,
+        menu: bool = False,
+    ) -> None:
         """The page as it is now, in each look: a picture, axe, no wider than a phone. Then all that
         was noted since the visit began.
 
         name    that of the pictures
         within  a CSS selector: axe looks at nothing else
+        menu    axe looks at the panel's menu too, which is the same on each of its pages
         """
         for look in looks:
             self.look(look)
@@ -121,7 +131,10 @@ class Visit:
             # In the dark only colours differ, on a phone only places; a page that is looked at on
             # a phone alone is looked at whole.
             if look != "phone" or "light" not in looks:
-                faults = self.faults(within, () if look != "dark" else ("color-contrast",))
+                scope: dict[str, Any] = {"include": [[within]]} if within else {}
+                if not menu:
+                    scope["exclude"] = [["#nav-sidebar"]]
+                faults = self.faults(scope, () if look != "dark" else ("color-contrast",))
                 assert not faults, "\n".join([f"{name} ({look})", *faults])
         self.look("light")
         self.quiet()
@@ -143,15 +156,19 @@ class Visit:
         ]
         assert strange == []
 
-    def faults(self, within: str | None = None, rules: Sequence[str] = ()) -> list[str]:
-        """What axe holds to be serious or critical, with the elements. `rules`: no others."""
-        options: dict[str, Any] = {"resultTypes": ["violations"]}
-        found: Any = self._axe.run(
-            self.page, within, options | ({"runOnly": rules} if rules else {})
-        ).response
+    def faults(self, scope: dict[str, Any], rules: Sequence[str] = ()) -> list[str]:
+        """What axe holds to be serious or critical, with the elements. `scope`: axe's `include` and
+        `exclude`; `rules`: no others."""
+        if not self.page.evaluate("() => Boolean(window.axe)"):
+            self.page.evaluate(_AXE)
+        # Preloaded are style sheets and media, for rules about what turns and what sounds.
+        options: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
+        if rules:
+            options["runOnly"] = list(rules)
+        found = self.page.evaluate(_LOOK, [scope, options])
         return [
             f"{one['id']} ({one['impact']}): {node['html'][:200]} {node['failureSummary']}"
-            for one in found["violations"]
+            for one in found
             if one["impact"] in RED
             for node in one["nodes"]
         ]
