@@ -48,7 +48,7 @@ $(VENV)/.installed: requirements.txt client/pyproject.toml | $(VENV)/bin/python
 	@$(PIP) --no-deps --no-build-isolation --editable ./client
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-observe.txt $(VENV)/.installed
 	@echo "installing requirements-dev.txt"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
