@@ -14,6 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 
+from config import links
+
 app = Celery("headwater")
 app.conf.update(
     broker_url=settings.BROKER_URL,
@@ -25,7 +27,7 @@ app.conf.update(
         "visibility_timeout": 60,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
-        "socket_keepalive": True,
+        **links.redis_options(settings.LINK_SECONDS),
         # Of a producer: a broker that is down must not hold up the tick that hints.
         "max_retries": 0,
     },

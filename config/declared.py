@@ -120,6 +120,12 @@ DECLARED = {
         "where a process of a unit of `Type=notify` says that it is ready, and alive",
     ),
     "LEASE_SECONDS": Setting(10.0, "what a killed worker delays its sources by, at most"),
+    "LINK_SECONDS": Setting(
+        10.0,
+        "how long PostgreSQL or the broker may be out of reach before a connection is given "
+        "up, by the process and by PostgreSQL: see [below](#a-host-that-is-cut-off). What "
+        "`DATABASE_URL` says itself (`tcp_user_timeout`, `keepalives_idle` …) stands",
+    ),
     "TICK_SECONDS": Setting(0.25, "pace of the scheduler"),
     "CLAIM_SECONDS": Setting(1.0, "pace of an idle runner"),
     "SWEEP_SECONDS": Setting(3.0, "pace of the sweeper"),

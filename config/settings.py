@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from apps.panel.theme import UNFOLD as UNFOLD
+from config import links
 from config.declared import DECLARED
 from config.logs import logging_config
+from config.secret import secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 _env = os.environ
@@ -56,32 +57,19 @@ DATABASE_URL = (
     or _found.get("database_url")
     or "postgresql://headwater@127.0.0.1/headwater"
 )
+# Seconds for which PostgreSQL or Redis may be out of reach before a connection is given up.
+LINK_SECONDS = _float("LINK_SECONDS")
+DATABASE_URL = links.watched(DATABASE_URL, LINK_SECONDS)
+# What each new connection sets for itself, whoever opens it.
+DATABASE_SESSION = links.session(LINK_SECONDS)
 REDIS_URL = _env.get("REDIS_URL") or _found.get("redis_url") or "redis://127.0.0.1:6379/0"
 BROKER_URL = _env.get("BROKER_URL") or _found.get("broker_url") or REDIS_URL
 PORT = int(_env.get("PORT") or _found.get("port") or DECLARED["PORT"].default)
 PUBLIC_URL = (_env.get("PUBLIC_URL") or f"http://127.0.0.1:{PORT}").rstrip("/")
 
-
-def _secret_key() -> str:
-    """From SECRET_KEY, else from `<data>/secret_key`, made (mode 600) when it is missing."""
-    if given := _env.get("SECRET_KEY"):
-        return given
-    path = DATA_DIR / "secret_key"
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-                new.write(secrets.token_urlsafe(48))
-        except FileExistsError:
-            pass
-        return path.read_text().strip()
-
-
 # --- Django ---------------------------------------------------------------------------------
 
-SECRET_KEY = _secret_key()
+SECRET_KEY = _env.get("SECRET_KEY") or secret_key(DATA_DIR / "secret_key")
 # Keys of stored secrets: the first encrypts, all decrypt. Without any: derived from SECRET_KEY.
 ENCRYPTION_KEYS = _list("ENCRYPTION_KEYS")
 DEBUG = _env.get("DEBUG", "") == "1"

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from stack.places import Places
@@ -24,10 +25,14 @@ FAST_VALKEY = {"appendonly": "no"}
 
 
 class Server:
-    """A server process of the tests' own: start, stop, kill, start again on the same data."""
+    """A server process of the tests' own: start, stop, kill, start again on the same data.
 
-    def __init__(self, server: Postgres | Valkey) -> None:
+    `inside`: what its command line begins with, to run in another place.
+    """
+
+    def __init__(self, server: Postgres | Valkey, inside: Sequence[str] = ()) -> None:
         self.server = server
+        self._inside = inside
         self.process: subprocess.Popen[bytes] | None = None
         name = type(server).__name__.lower()
         self.log = server.places.log / f"{name}.log"
@@ -43,7 +48,7 @@ class Server:
         self.server.prepare()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.server.command(),
+                [*self._inside, *self.server.command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

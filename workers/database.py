@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from django.conf import settings
 from django.db import connections
 from psycopg import AsyncConnection
 
@@ -52,7 +53,7 @@ class Line:
         self, dsn: str, *, asynchronous: bool = False, session: str = lease.SESSION
     ) -> None:
         self._dsn = dsn
-        self._session = f"{session}; {_NO_FROZEN_LOCKS}"
+        self._session = f"{session}; {_NO_FROZEN_LOCKS}; {settings.DATABASE_SESSION}"
         if asynchronous:
             self._session += "; SET synchronous_commit = off"
         self._lock = asyncio.Lock()
@@ -69,7 +70,7 @@ class Line:
             raise
 
     async def _open(self) -> AsyncConnection[Any]:
-        connection = await AsyncConnection.connect(self._dsn, autocommit=True, connect_timeout=5)
+        connection = await AsyncConnection.connect(self._dsn, autocommit=True)
         try:
             await connection.execute(self._session)
         except BaseException:

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -23,6 +24,11 @@ from workers.drain import Drain
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+# After a failure, before leases are renewed again.
+RENEW_PAUSE_SECONDS = 0.2
+
 
 class Holding:
     """`held`: source id → lease. `work`: those of them that occupy a slot, each with its task and,
@@ -31,6 +37,7 @@ class Holding:
     def __init__(self, leases: Line, lease_seconds: float) -> None:
         self._leases = leases
         self._lease_seconds = lease_seconds
+        # When the leases held were last prolonged, or none was; the database thinks so, or later.
         self._renewed_at = time.monotonic()
         self.freed = asyncio.Event()
         self.held: dict[str, Held] = {}
@@ -58,38 +65,59 @@ class Holding:
             return []
 
     async def renew(self) -> None:
-        """One third of a lease later: prolong what is held, end what is lost."""
+        """One third of a lease later: prolong what is held, end what is lost. What is not prolonged
+        in time is lost, whatever a connection waits for: another worker begins it now."""
+        if not self.held:
+            self._renewed_at = time.monotonic()
         await asyncio.sleep(self._lease_seconds / 3)
-        held = list(self.held.values())
-        if not held:
-            self._renewed_at = time.monotonic()
+        if not (held := list(self.held.values())):
             return
-        try:
-            async with asyncio.timeout(self._lease_seconds), self._leases as connection:
-                ours = await lease.renew(connection, held, self._lease_seconds)
-            self._renewed_at = time.monotonic()
-        except (psycopg.Error, OSError) as error:
-            logger.warning("leases could not be renewed: %s", error)
-            if time.monotonic() - self._renewed_at < self._lease_seconds:
-                return
-            ours = set()
-        for h in held:
-            if h.source_id not in ours and self.held.get(h.source_id) is h:
-                await self._lost(h)
-        await self._count_long_runs()
+        ours = await self._prolonged(held)
+        await self._lost([h for h in held if h.source_id not in ours])
+        if ours:
+            await _within(self._lease_seconds / 3, self._count_long_runs())
 
-    async def _lost(self, held: Held) -> None:
-        LEASES_LOST.inc()
-        logger.warning(
-            "lease of %s (fence %d) is lost, its run is ended",
-            held.source_id,
-            held.fence,
-            extra=ids(held),
-        )
-        self.forget([held])
-        entry = self.work.get(held.source_id)
-        if entry is not None and (entry[0] is None or entry[0].held is held):
-            await _cancelled(entry[1])
+    async def _prolonged(self, held: list[Held]) -> set[str]:
+        """Those of these sources that are still ours; tried until their leases are over, and once
+        when this process stood still for so long: if nobody has taken them, they are ours."""
+        over = self._renewed_at + self._lease_seconds
+        patience = max(over - time.monotonic(), self._lease_seconds / 3)
+        while patience > 0:
+            try:
+                return await _within(patience, self._prolong(held))
+            except (psycopg.Error, OSError) as error:
+                logger.warning("leases could not be renewed: %r", error)
+            await asyncio.sleep(min(max(0.0, over - time.monotonic()), RENEW_PAUSE_SECONDS))
+            patience = over - time.monotonic()
+        return set()
+
+    async def _prolong(self, held: list[Held]) -> set[str]:
+        async with self._leases as connection:
+            began = time.monotonic()
+            ours = await lease.renew(connection, held, self._lease_seconds)
+        self._renewed_at = began
+        return ours
+
+    async def _lost(self, lost: list[Held]) -> None:
+        """All of them at once: one whose work waits for the database keeps no other alive."""
+        tasks = []
+        for held in lost:
+            if self.held.get(held.source_id) is not held:
+                continue
+            LEASES_LOST.inc()
+            logger.warning(
+                "lease of %s (fence %d) is lost, its run is ended",
+                held.source_id,
+                held.fence,
+                extra=ids(held),
+            )
+            self.forget([held])
+            entry = self.work.get(held.source_id)
+            if entry is not None and (entry[0] is None or entry[0].held is held):
+                entry[1].cancel()
+                tasks.append(entry[1])
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._lease_seconds / 3)
 
     def oldest(self) -> float | None:
         """Since when the run that has taken longest is in its child (monotonic); None: none is."""
@@ -146,3 +174,18 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     """Cancel a drain and wait until its child is gone."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What it returns. TimeoutError, then and not later: psycopg takes seconds to give up a
+    statement of a database that has fallen silent, and is left to it."""
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait([task], timeout=seconds)
+        if not done:
+            raise TimeoutError(f"no answer within {seconds:.1f} s")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

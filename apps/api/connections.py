@@ -25,7 +25,7 @@ def open_pool(most: int) -> Pool:
         settings.DATABASE_URL,
         min_size=0,
         max_size=most,
-        kwargs={"autocommit": True, "connect_timeout": 5},
+        kwargs={"autocommit": True},
         configure=_configure,
         check=check_async,
         timeout=WAIT_SECONDS,
@@ -36,7 +36,7 @@ def open_pool(most: int) -> Pool:
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
-    await connection.execute(_SESSION)
+    await connection.execute(f"{_SESSION}; {settings.DATABASE_SESSION}")
 
 
 @asynccontextmanager

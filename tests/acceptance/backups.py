@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 
 from stack.places import Places
 from stack.postgres import Postgres
 from tests.acceptance.running import ROOT, Running
-from tests.making import World
+from tests.making import World, entries
 from tests.servers import Server
+
+STREAM_LENGTH = 200
 
 # Its own count and the caller's number: a run that is lost, or done twice, shows in one of them.
 EMITTER = """
@@ -68,7 +71,7 @@ class Ticker(Source):
 class Receiver:
     """Takes webhooks, not fast; `got` has (path, message id) of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.got: list[tuple[str, str]] = []
         got = self.got
 
@@ -82,14 +85,15 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.port: int = self._server.server_address[1]
+        self._address = address
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self._address}:{self.port}{path}"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -163,6 +167,16 @@ class Platform:
         self.api.close()
         self.world.close()
         self.running.close()
+
+
+def assert_stream(client: redis.Redis, world: World, source: str) -> None:
+    """The stream ends as the ledger does. It may show more lines of `$logs`, of which the ledger
+    keeps so many and no more."""
+    shown = entries(client, source)
+    events = [entry for entry in shown if entry[1] != "$logs"]
+    told = [entry for entry in world.tail(source, 100_000) if entry[1] != "$logs"]
+    assert events == told[len(told) - len(events) :]
+    assert len(shown) == STREAM_LENGTH or events == told
 
 
 @contextmanager

@@ -215,18 +215,22 @@ class Fleet:
         return len(runs)
 
     def assert_every_slot(self, source: str, step_s: int = 1) -> None:
-        """From its first slot to its last, each was run once or is noted as skipped (G5)."""
-        step = step_s * 1000
-        slots = [int(r.key.split(":")[1]) for r in self.world.runs(source) if r.cause == "timer"]
-        for start, end, count in self.world.sql(
-            "SELECT from_ms, to_ms, count FROM sources_skippedslots WHERE source_id = %s", source
-        ):
-            noted = list(range(start, end + 1, step))
-            assert len(noted) == count
-            slots += noted
-        # Slots that start off the millisecond are cut to it.
-        numbers = sorted(round((slot - min(slots)) / step) for slot in slots)
-        assert numbers == list(range(len(slots)))
+        assert_every_slot(self.world, source, step_s)
+
+
+def assert_every_slot(world: World, source: str, step_s: int = 1) -> None:
+    """From its first slot to its last, each was run once or is noted as skipped (G5)."""
+    step = step_s * 1000
+    slots = [int(r.key.split(":")[1]) for r in world.runs(source) if r.cause == "timer"]
+    for start, end, count in world.sql(
+        "SELECT from_ms, to_ms, count FROM sources_skippedslots WHERE source_id = %s", source
+    ):
+        noted = list(range(start, end + 1, step))
+        assert len(noted) == count
+        slots += noted
+    # Slots that start off the millisecond are cut to it.
+    numbers = sorted(round((slot - min(slots)) / step) for slot in slots)
+    assert numbers == list(range(len(slots)))
 
 
 def answers(port: int) -> bool:

@@ -10,16 +10,19 @@ from tests.making import COUNTER, until
 
 
 class Gate:
-    """`arrived` counts runs that have come so far, `gone` those whose process went away waiting."""
+    """`arrived` counts runs that have come so far, `gone` those whose process went away waiting;
+    `callers` has, of each that came, its address and the path that it asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.arrived = 0
         self.gone = 0
+        self.callers: list[tuple[str, str]] = []
         self._open = threading.Event()
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                gate.callers.append((self.client_address[0], self.path))
                 gate.arrived += 1
                 self.connection.settimeout(0.05)
                 while not gate._open.is_set():
@@ -34,16 +37,20 @@ class Gate:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
+    @property
+    def url(self) -> str:
+        address, port = self._server.server_address[:2]
+        return f"http://{address!s}:{port}/"
+
     def component(self, only: str = "") -> str:
         """COUNTER, which waits at the gate first, or only when its event is the text `only`."""
-        url = f"http://127.0.0.1:{self._server.server_address[1]}/"
         ask = f"event == {only!r} and " if only else ""
-        ask += f"urlopen({url!r}).close()\n        count = self"
+        ask += f"urlopen({self.url!r}).close()\n        count = self"
         return "from urllib.request import urlopen\n" + COUNTER.replace("count = self", ask)
 
     def wait(self, arrivals: int = 1, within_s: float = 40) -> None:

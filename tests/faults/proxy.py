@@ -14,12 +14,15 @@ class Proxy:
 
     `lose_answer(text)`: once, the next time a client sends `text`, the server's answer to it is
     swallowed and the connection is cut: what was asked for is done, and the client cannot know.
+    `freeze`: nothing is passed on and nothing is closed until `thaw`, as on a line that is cut.
     """
 
     def __init__(self, target: Address, port: int = 0) -> None:
         self._target = target
         self._armed: bytes | None = None
         self.fired = threading.Event()
+        self._flows = threading.Event()
+        self._flows.set()
         self._connections: set[socket.socket] = set()
         self._server = socket.create_server(("127.0.0.1", port))
         self.port: int = self._server.getsockname()[1]
@@ -28,6 +31,12 @@ class Proxy:
     def lose_answer(self, text: bytes) -> None:
         self.fired.clear()
         self._armed = text
+
+    def freeze(self) -> None:
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        self._flows.set()
 
     def cut(self) -> None:
         """Cut every connection that is open now."""
@@ -38,6 +47,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        self.thaw()
         self.cut()
 
     def _accept(self) -> None:
@@ -65,6 +75,7 @@ class Proxy:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._flows.wait()
                 if asks and self._armed is not None and self._armed in data:
                     self._armed = None
                     swallow.set()

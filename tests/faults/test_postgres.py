@@ -9,7 +9,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from stack.postgres import Postgres
-from tests.faults.fleet import Fleet, usage
+from tests.faults.fleet import LEASE_SECONDS, Fleet, usage
+from tests.faults.gate import Gate
 from tests.faults.proxy import Proxy
 from tests.making import until
 
@@ -64,6 +65,26 @@ def test_the_answer_to_commit_is_lost(fleet: Fleet, proxy: Proxy) -> None:
         assert [fleet.assert_whole(source) for source in sources] == [number] * 3
     assert usage(world) == 9
     assert worker.popen.poll() is None
+
+
+def test_a_line_that_carries_nothing_ends_the_run(fleet: Fleet, proxy: Proxy, gate: Gate) -> None:
+    """F5: nothing is refused or closed, the renewal just never comes back. The run must not outlive
+    its lease by what a connection takes to be given up."""
+    source = fleet.world.source(fleet.world.component(gate.component()))
+    fleet.world.queue(source)
+    # It looks for nothing meanwhile, so that it is the renewal that hangs.
+    fleet.worker(DATABASE_URL=through(fleet, proxy), CLAIM_SECONDS="60")
+    gate.wait()
+    proxy.freeze()
+    until(lambda: gate.gone == 1, LEASE_SECONDS + 3)
+    gate.open()
+    fleet.worker().wait_ready()
+    until(lambda: fleet.world.counts(source) == [1])
+    proxy.thaw()
+    fleet.world.queue(source)
+    until(lambda: fleet.world.counts(source) == [1, 2])
+    fleet.settle()
+    assert fleet.assert_whole(source) == 2
 
 
 @pytest.mark.slow

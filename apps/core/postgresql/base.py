@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg import Connection
@@ -28,10 +29,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 ConnectionPool(
                     kwargs=kwargs,
                     open=False,
-                    configure=self._configure_connection,
+                    configure=self._configure_new,
                     check=check,
                     **options,
                 ),
             )
         pool: ConnectionPool[Connection[Any]] | None = super().pool
         return pool
+
+    def _configure_new(self, connection: Connection[Any]) -> None:
+        self._configure_connection(connection)
+        connection.execute(settings.DATABASE_SESSION)
