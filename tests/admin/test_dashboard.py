@@ -76,6 +76,25 @@ def test_it_reads_little(operator: User, monkeypatch: Any) -> None:
     assert plan.rows <= MOST, plan.text
 
 
+@pytest.mark.parametrize(
+    "figure",
+    ["runs", "events", "busiest", "failing", "mailboxes", "pending", "dead", "fanout"],
+)
+def test_a_figure_reads_no_more_than_its_bound(
+    operator: User, monkeypatch: Any, figure: str
+) -> None:
+    monkeypatch.setattr(admin_lists, "LOOKED_THROUGH", 50)
+    sql(ROWS_ALONE)
+
+    def read() -> None:
+        found = getattr(Figures(app_now()), figure)
+        if callable(found):
+            found()
+
+    plan = plans.worst(read)
+    assert plan.rows <= 50, plan.text
+
+
 def test_runs_and_events_by_minute(operator: User) -> None:
     now = app_now()
     first = now.replace(second=0, microsecond=0) - timedelta(minutes=59)
