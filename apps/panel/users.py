@@ -95,10 +95,13 @@ class UserAdmin(DjangoUserAdmin, Sectioned):  # type: ignore[misc,type-arg]
             yield _keys(row)
         if may("sources.source"):
             yield _sources(row)
-        owned = [(name, model) for name, model in _OWNED.items() if may(model)]
-        if owned:
-            leads = [(name, link("List", list_url(model, f"q={row.id}"))) for name, model in owned]
-            yield Facts("Belongs to it", leads)
+        leads = [
+            (name, link("List", list_url(model, f"q={row.id}")))
+            for name, model in _OWNED.items()
+            if may(model)
+        ]
+        history = link("History", self.url_of(row, "history"))
+        yield Facts("Belongs to it", [*leads, ("Changed by operators", history)])
 
     def revoke_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self.operated(request, object_id)
