@@ -154,7 +154,7 @@ class Visit:
         strange = [
             note for note in self.notes if not any(re.search(one, note) for one in self.expected)
         ]
-        assert strange == []
+        assert not strange, "\n".join(strange)
 
     def faults(self, scope: dict[str, Any], rules: Sequence[str] = ()) -> list[str]:
         """What axe holds to be serious or critical, with the elements. `scope`: axe's `include` and
