@@ -158,6 +158,8 @@ class Load:
         return self.house.world.sql(asked, list(self.callers))
 
     def close(self) -> None:
+        """Also of a test that has failed: the next one has the hosts to itself."""
+        self._pace(SLOW)
         for caller in self.callers.values():
             caller.stop()
         self.receiver.close()
