@@ -13,7 +13,7 @@ from django.test import Client
 from apps.accounts import services
 from apps.api import headers, pages
 from tests.api.conftest import Api, EdgeProcess, make_source
-from tests.api.walking import Route, routes
+from tests.api.walking import Route, panel_routes, routes
 
 COMMON = {
     "X-Content-Type-Options": "nosniff",
@@ -51,7 +51,8 @@ def test_pages_for_people(db: None) -> None:
     guarded(Client().get("/admin/accounts/user/"), headers.ADMIN)
     client = Client()
     client.force_login(services.create_user("root", admin=True))
-    guarded(client.get("/admin/"), headers.ADMIN)
+    for path in ("/admin/", *(route.address for route in panel_routes())):
+        guarded(client.get(path), headers.ADMIN)
 
 
 @pytest.mark.parametrize("policy", [headers.ADMIN, pages.POLICY, headers.NOTHING])

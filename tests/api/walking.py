@@ -41,7 +41,16 @@ class Route:
 
 
 def routes() -> list[Route]:
-    """The API's and the pages'; those of the admin are one resolver of Django's own."""
+    """The API's and the pages' without a login."""
+    return [route for route in _all() if not route.pattern.startswith("admin/")]
+
+
+def panel_routes() -> list[Route]:
+    """Those of the panel that stand beside the one resolver of Django's admin."""
+    return [route for route in _all() if route.pattern.startswith("admin/")]
+
+
+def _all() -> list[Route]:
     return list(_walk(get_resolver().url_patterns))
 
 
