@@ -140,6 +140,6 @@ def test_t9_pages_are_read_only(path: str) -> None:
 
 def test_the_first_page_says_where_things_are(alice: Api, settings: Any) -> None:
     page = Client().get("/").content.decode()
-    for part in (f"curl {settings.PUBLIC_URL}/v1/", 'href="/v1/docs"', 'href="/admin/"'):
+    for part in (settings.PUBLIC_URL, "curl ", 'href="/v1/docs"', 'href="/admin/"'):
         assert part in page
     assert "hw_" not in page

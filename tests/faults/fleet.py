@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -115,10 +116,10 @@ class Process:
         return self.popen.wait(within_s)
 
     def end(self) -> None:
-        if self.popen.poll() is None:
-            self.popen.send_signal(signal.SIGCONT)
-            self.popen.kill()
-            self.popen.wait(10)
+        """And what is left of its session: Granian's workers outlive a kill of their parent."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(10)
 
 
 class Fleet:

@@ -164,6 +164,8 @@ for _ in range(event["tries"]):
             at = connection.getpeername()[0]
             passed += at == event["allowed"]
             through += at == event["closed"]
+    if through:
+        break
 stop = True
 thread.join()
 if not passed + through:
@@ -177,7 +179,9 @@ attempt("race", count)
         absent="a component cannot touch the address after Deno was given it: it is copied into the"
         " runtime; `rebinding` races what names lead to instead",
         full={"tries": 200},
-        bounded={"tries": 200},
+        # Until it has won once: on a busy machine that takes as long as the other thread is kept
+        # waiting for a processor.
+        bounded={"tries": 10000},
     ),
     Attack(
         "fast-open",
