@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -127,9 +128,11 @@ def page(source: Source, client: Client) -> Client:
     return client
 
 
-def address(model: type, what: str = "changelist", *args: object) -> str:
+def address(model: type, what: str = "changelist", *args: str | int) -> str:
     meta = model._meta  # type: ignore[attr-defined]
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{what}", args=args)
+    return reverse(
+        f"admin:{meta.app_label}_{meta.model_name}_{what}", args=[quote(arg) for arg in args]
+    )
 
 
 def links(model: type, html: str) -> list[str]:
