@@ -60,7 +60,7 @@ def _texts(value: Any, name: str) -> dict[str, str]:
 
 
 @admin.register(OAuthClient)
-class OAuthClientAdmin(ModelAdmin):  # type: ignore[misc]
+class OAuthClientAdmin(ModelAdmin):  # type: ignore[misc]  # Unfold has no types
     form = OAuthClientForm
     list_display = ("app_slug", "client_id", "authorize_url", "pkce", "created_at")
     search_fields = ("app_slug",)

@@ -21,7 +21,7 @@ KEPT = timedelta(days=90)
 NAMES = 10
 
 
-class Handler(AxesDatabaseHandler):  # type: ignore[misc]
+class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
     """Locks an address too that tries one name after the other: each try costs the hash of a
     password, and a row."""
 

@@ -68,7 +68,7 @@ class EventStream(HttpResponse):
 
 
 def settle(response: HttpResponse, environ: dict[str, Any]) -> HttpResponse:
-    """What the view layer sends on: the box's placeholder, or the answer itself."""
+    """What the view layer sends on: what stands for a late answer, or the answer itself."""
     box = environ.get(BOX)
     if isinstance(response, Deferred | EventStream) and box is not None:
         box.append(response)

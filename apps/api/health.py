@@ -93,7 +93,7 @@ class Health:
             processes.beat_now(self._card, state, self._facts())
         except DatabaseError as error:
             logger.warning("no sign of life could be given: %s", type(error).__name__)
-        except Exception:
+        except Exception:  # a sign that fails must not end those that follow
             logger.exception("no sign of life could be given")
         finally:
             connections.close_all()

@@ -129,7 +129,7 @@ class Answers:
             except (psycopg.Error, PoolTimeout, OSError) as error:
                 logger.warning("answers could not be read, looking again: %s", error)
                 await asyncio.sleep(LOOK_SECONDS)
-            except Exception:
+            except Exception:  # all who wait here hang on this loop
                 logger.exception("answers could not be read")
                 await asyncio.sleep(LOOK_SECONDS)
 

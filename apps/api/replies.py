@@ -44,13 +44,13 @@ def reply_for(error: BaseException) -> Reply:
     return reply_of(answer_for(error))
 
 
-def overlay(placeholder: Reply, answer: HttpResponse) -> Reply:
-    """The late answer under the headers that the middleware gave to its placeholder; cookies are
+def overlay(early: Reply, answer: HttpResponse) -> Reply:
+    """The late answer under the headers that the middleware gave to the early one; cookies are
     those of both."""
     reply = reply_of(answer)
     own = {name for name, _ in reply.headers} | {b"content-type", b"content-length"}
     own.discard(_COOKIE)
-    reply.headers += [header for header in placeholder.headers if header[0] not in own]
+    reply.headers += [header for header in early.headers if header[0] not in own]
     return reply
 
 

@@ -112,7 +112,7 @@ class Hub:
             except (psycopg.Error, DatabaseError, PoolTimeout, OSError) as error:
                 logger.warning("event streams: the database does not answer: %s", error)
                 await asyncio.sleep(AWAY_SECONDS)
-            except Exception:
+            except Exception:  # all event streams hang on this loop
                 logger.exception("event streams: a step failed, trying again")
                 await asyncio.sleep(AWAY_SECONDS)
 

@@ -35,6 +35,7 @@ def _shower(name: str, label: str) -> Callable[[Any], str]:
         return format_html('<pre style="white-space: pre-wrap">{}</pre>', text)
 
     show.__name__ = f"show_{name}"
+    # The admin reads its heading from the function.
     show.short_description = label  # type: ignore[attr-defined]
     return show
 

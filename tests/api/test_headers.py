@@ -106,7 +106,7 @@ def test_an_event_stream(edge: EdgeProcess, caller: Api) -> None:
 
 
 def test_a_late_answer(start_edge: Callable[..., EdgeProcess], caller: Api) -> None:
-    """No worker runs: the wait for one ends with 503, under the headers of its placeholder."""
+    """No worker runs: the wait for one ends with 503, under the headers of the early answer."""
     edge = start_edge(LOAD_WAIT_SECONDS="0.5")
     given = {"authorization": f"Bearer {caller.key}"}
     code = {"component_code": "module.exports = {name: 'x', version: '1', run() {}}"}
