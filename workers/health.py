@@ -51,11 +51,13 @@ def read(url: str) -> list[Seen]:
 
 
 def newest(found: list[Seen], host: str, name: str | None) -> list[Seen]:
-    """Of each name on this host the one that was started last; web processes answer by HTTP."""
+    """Of each name on this host the one that was started last, in the order of their names; web
+    processes answer by HTTP."""
     by_name = {p.name: p for p in sorted(found, key=lambda p: -p.age) if p.host == host}
     ours = [p for p in by_name.values() if p.kind != "web"]
     replaced = _replaced(ours)
-    return [p for p in ours if p not in replaced and name in (None, p.name)]
+    asked = [p for p in ours if p not in replaced and name in (None, p.name)]
+    return sorted(asked, key=lambda p: p.name)
 
 
 def _replaced(processes: list[Seen]) -> list[Seen]:
