@@ -105,9 +105,8 @@ class Stack:
         """Start everything; returns when the platform answers and its workers listen."""
         servers = await self._start_servers()
         self.places.write_servers({**servers, "port": self.options.port})
-        await self._manage("migrate", "--noinput", "-v", "0", doing="preparing the database")
         # It says what it did; then a worker has something to load before all is there.
-        news = await self._manage("bootstrap", doing="first user, key and the built-in components")
+        news = await self._manage("release", "-v", "0", doing="preparing the database")
         self._start_processes()
         say("starting " + ", ".join(c.program.name for c in self.children if c.program.stage >= 2))
         await self._until(self._web_answers)

@@ -78,6 +78,35 @@ def test_the_process_types_are_these() -> None:
     assert list(LINES) == ["web", "scheduler", "worker", "release"]
 
 
+def test_two_releases_at_once_are_one_after_the_other(hand: ByHand) -> None:
+    """The first is held up at the first table that it makes, with the second beside it."""
+    with hand.world.connect() as blocker:
+        blocker.execute("CREATE TABLE django_migrations ()")
+        both = [hand.become("release", name) for name in ("release1", "release2")]
+        eventually(lambda: waiting(both) or at_the_table(hand) == 2, 60, "both are under way")
+        eventually(lambda: at_the_table(hand), 60, "one is at the table")
+        blocker.rollback()
+    assert [process.wait(60) for process in both] == [0, 0], [process.log for process in both]
+    [second] = waiting(both)
+    [first] = [process for process in both if process is not second]
+    assert "No migrations to apply" not in first.log
+    assert "created an API key" in first.log
+    assert "No migrations to apply" in second.log
+    assert "created" not in second.log
+
+
+def waiting(releases: list[Process]) -> list[Process]:
+    return [process for process in releases if "waiting for it" in process.log]
+
+
+def at_the_table(hand: ByHand) -> int:
+    found: int = hand.world.one(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND query LIKE 'CREATE TABLE %'"
+    )
+    return found
+
+
 @pytest.mark.slow
 def test_started_by_hand_scaled_and_stopped(hand: ByHand, systemd: socket.socket) -> None:
     notified = systemd.getsockname()

@@ -110,7 +110,7 @@ def test_failed_migration(start: Start, tmp_path: Path) -> None:
     project.mkdir()
     (project / "manage.py").write_text("raise SystemExit('no such table')")
     (project / "Procfile").write_text("web: true\n")
-    assert "manage.py migrate failed: no such table" in refusal(start(root=project))
+    assert "manage.py release failed: no such table" in refusal(start(root=project))
 
 
 @pytest.mark.parametrize("name", ["a path with spaces, ü and 100%", "long-" + "x" * 120])
