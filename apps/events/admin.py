@@ -10,12 +10,16 @@ from django.http import HttpRequest
 
 from apps.core.admin import LookOnly
 from apps.core.admin_lists import choice, since
+from apps.core.showing import line
+from apps.events.items import summary_of
 from apps.events.models import Event
 
 
 @admin.register(Event)
 class EventAdmin(LookOnly):
-    list_display = ("public_id", "source_id", "channel", "stored_at", "due_at", "deleted_at")
+    list_display = (
+        "public_id", "source_id", "channel", "summary", "stored_at", "due_at", "deleted_at",
+    )  # fmt: skip
     search_fields = ("source_id__exact",)
     list_filter = (
         since("stored_at"),
@@ -25,7 +29,11 @@ class EventAdmin(LookOnly):
     ordering: Sequence[str] = ("-stored_at", "-ms")
     newest = "stored_at"
     key_fields = ("source_id", "channel", "ms", "n")
-    light = ("payload", "meta")
+    light = ("payload",)
+
+    @admin.display(description="summary")
+    def summary(self, row: Event) -> str:
+        return line(summary_of(bytes(row.meta))) or "-"
 
     def get_ordering(self, request: HttpRequest) -> Any:
         # Of one source: the primary key of the table, read backwards.

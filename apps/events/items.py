@@ -89,6 +89,15 @@ def render(event: Stored, *, expand: bool) -> dict[str, bytes]:
     return item
 
 
+def summary_of(meta: bytes) -> str:
+    """The summary in an event's metadata; empty when it has none."""
+    try:
+        found = orjson.loads(meta).get("summary")
+    except (orjson.JSONDecodeError, AttributeError):
+        return ""
+    return found.strip() if isinstance(found, str) else ""
+
+
 def _prefix(payload: bytes) -> str:
     """The longest prefix of `SHOWN_BYTES` that ends on a character boundary."""
     return payload[:SHOWN_BYTES].decode("utf-8", errors="ignore")

@@ -10,7 +10,8 @@ class Event(models.Model):
 
     The table's key is (source_id, channel, ms, n); Django is told of `ms` alone, because its
     admin cannot show composite keys. Select by source, channel, ms and n, never by `pk`.
-    `payload` is compact UTF-8 JSON, `meta` the emitter's own `id`, `summary`, `ts`, `delivery_ts`.
+    `payload` is compact UTF-8 JSON, `meta` the emitter's own `id`, `summary`, `ts`, `delivery_ts`
+    (on `$errors` a summary by the platform).
     `due_at` is set for events scheduled for later; `deleted_at` hides (F9). `hops` counts the
     sources it came through; -1: stored only, never carried on (F12).
     """

@@ -20,7 +20,7 @@ from apps.core.showing import line
 from apps.panel import graph
 from apps.panel.graph import Graph, Party, Tie
 from apps.panel.graph_drawing import HEIGHT, WIDTH, Drawing, draw
-from apps.panel.pages import Table, link, row_link, state
+from apps.panel.pages import Table, link, row_link, row_url, state
 from apps.sources.models import Source
 
 MODELS = {"source": "sources.source", "webhook": "subscriptions.webhook"}
@@ -165,10 +165,10 @@ def _title(party: Party) -> str:
 
 
 def _page(party: Party, kinds: set[str]) -> str:
-    """A source leads to its neighbourhood's list; what is gone leads nowhere."""
+    """That of its row; what is gone leads nowhere."""
     if party.kind not in kinds or not party.state:
         return ""
-    return reverse(f"admin:{MODELS[party.kind].replace('.', '_')}_change", args=[party.id])
+    return row_url(MODELS[party.kind], party.id)
 
 
 def _channels(tie: Tie) -> str:

@@ -87,10 +87,13 @@ def link(text: Any, url: str) -> SafeString:
 
 
 def row_link(model: str, key: Any, text: Any = None) -> SafeString:
-    """To the page of a row; `model` as in `sources.source`, `key` as its admin has it."""
-    name = model.replace(".", "_")
-    url = reverse(f"admin:{name}_change", args=[quote(key)])
-    return link(key if text is None else text, url)
+    """To the page of a row."""
+    return link(key if text is None else text, row_url(model, key))
+
+
+def row_url(model: str, key: Any) -> str:
+    """`model` as in `sources.source`, `key` as its admin has it."""
+    return reverse(f"admin:{model.replace('.', '_')}_change", args=[quote(key)])
 
 
 def event_link(source_id: str, channel: str, ms: int, n: int) -> SafeString:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from django import forms
 from unfold.widgets import (
-    UnfoldAdminPasswordInput,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -90,7 +90,7 @@ class _Plain(forms.CharField):
 
 
 class _Secret(forms.CharField):
-    widget = UnfoldAdminPasswordInput
+    widget = UnfoldAdminPasswordWidget
 
     def __init__(self, **named: Any) -> None:
         super().__init__(strip=False, **named)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.core.showing import line, readable, visible
-from apps.events.items import SHOWN_BYTES, EventId
+from apps.events.items import SHOWN_BYTES, EventId, summary_of
 from apps.events.reading import LOGS
 from apps.runs.models import Run
 from apps.sources.models import Source
@@ -145,22 +145,13 @@ def _events(sql: str, values: dict[str, int | str]) -> list[Shown]:
         cursor.execute(sql, values)
         rows = cursor.fetchall()
     return [
-        Shown(row[0], EventId(row[1], row[2]), row[3], _summary(row[6], row[4]), row[5])
+        Shown(row[0], EventId(row[1], row[2]), row[3], _text(row[6], row[4]), row[5])
         for row in rows
     ]
 
 
-def _summary(meta: Any, payload: Any) -> str:
-    try:
-        found = orjson.loads(bytes(meta)).get("summary")
-    except (orjson.JSONDecodeError, AttributeError):
-        found = None
-    text = (
-        found
-        if isinstance(found, str) and found.strip()
-        else bytes(payload).decode(errors="replace")
-    )
-    return line(text)
+def _text(meta: Any, payload: Any) -> str:
+    return line(summary_of(bytes(meta)) or bytes(payload).decode(errors="replace"))
 
 
 def log_lines(source_id: str) -> dict[UUID, list[str]]:

@@ -191,7 +191,9 @@ SELECT l.id, CASE WHEN r.state <> 'succeeded' THEN '$errors' WHEN r.j %% 3 < 2 T
     ELSE format('{"type":"CONSOLE","level":"info","msg":"looked at page %%s","timestamp":%%s}',
       r.j, r.at) END, 'UTF8'),
   CASE WHEN r.state = 'succeeded' AND r.j %% 3 < 2
-    THEN convert_to(format('{"id":%%s,"summary":"Item %%s"}', r.j, r.j), 'UTF8') ELSE '{}' END,
+    THEN convert_to(format('{"id":%%s,"summary":"Item %%s"}', r.j, r.j), 'UTF8')
+    WHEN r.state <> 'succeeded' THEN convert_to(format(
+      '{"summary":"ValueError: page %%s has no items"}', r.j), 'UTF8') ELSE '{}' END,
   to_timestamp((r.at + r.took) / 1000.0)
 FROM seed_run r JOIN seed_live l USING (k) WHERE r.j > %(runs)s - %(recent)s ORDER BY r.j;
 INSERT INTO actor (source_id, fence, last_ms, last_n, pub_ms, pub_n)

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from psycopg import AsyncConnection
 
-from apps.runs.record import PLATFORM_VERSION, STORED_ONLY
+from apps.runs.record import PLATFORM_VERSION, STORED_ONLY, error_meta
 
 QUIET_MS = 60_000
 # The `run_id` of a notice names its kind: no run caused it.
@@ -45,7 +45,7 @@ WITH new AS (
   UPDATE actor a SET last_ms = new.ms, last_n = new.n FROM new WHERE a.source_id = new.source_id
 )
 INSERT INTO event (source_id, channel, ms, n, run_id, payload, meta, hops, stored_at)
-SELECT source_id, '$errors', ms, n, %(kind)s, payload, '{}', %(hops)s, app_now() FROM new
+SELECT source_id, '$errors', ms, n, %(kind)s, payload, %(meta)s, %(hops)s, app_now() FROM new
 """
 
 
@@ -91,7 +91,9 @@ async def store(
     if rows:
         names = ("ids", "ms", "n", "payloads")
         columns: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(names)}
-        await connection.execute(_STORE, {**columns, "kind": kind.run_id, "hops": STORED_ONLY})
+        meta = error_meta(kind.name, kind.message)
+        columns |= {"kind": kind.run_id, "meta": meta, "hops": STORED_ONLY}
+        await connection.execute(_STORE, columns)
     return [row[0] for row in rows]
 
 

@@ -22,6 +22,8 @@ PLATFORM_VERSION = "headwater"
 LINES_KEPT = 100
 _YEAR_MS = 366 * 86_400_000
 STORED_ONLY = -1
+# As of the summaries that components give (component specification 6).
+SUMMARY_BYTES = 1024
 # So far ahead an event starts a new chain: a component may reschedule itself for ever (section 7).
 _NEW_CHAIN_MS = 15_000
 _META = ("id", "summary", "ts", "delivery_ts")
@@ -137,7 +139,16 @@ def add_error(run: Finished, origin: Origin, event: bytes, error: RunError) -> N
         orjson.dumps(context),
         run.error,
     )
-    run.events.append(NewEvent(ERRORS, payload, b"{}", hops=run.system_hops))
+    meta = error_meta(error.name, error.message)
+    run.events.append(NewEvent(ERRORS, payload, meta, hops=run.system_hops))
+
+
+def error_meta(name: str, message: str) -> bytes:
+    """The metadata of an event on `$errors`: a summary, of one line and at most `SUMMARY_BYTES`."""
+    # Each character is a byte at least: what is longer is cut anyway.
+    text = " ".join(f"{name}: {message}"[:SUMMARY_BYTES].split())
+    cut = text.encode()[:SUMMARY_BYTES].decode(errors="ignore")
+    return orjson.dumps({"summary": cut})
 
 
 def _emitted(emit: Emit, run: Finished) -> NewEvent:

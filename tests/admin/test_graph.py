@@ -94,6 +94,21 @@ def test_what_is_near_a_source(chain: list[str], operator: User, depth: int, las
     assert len(re.findall(r"<td>default</td>", html)) == last
 
 
+def test_whatever_its_id_a_source_is_found(chain: list[str], operator: User) -> None:
+    """Django's admin reads `_3A` in an address as a colon."""
+    alice = User.objects.get(username="alice")
+    odd = Source.objects.get(id=chain[5])
+    odd.pk, odd.name_slug = "dc_3Axyz1", "odd"
+    odd.save(force_insert=True)
+    subscribe(alice, chain[0], odd.id)
+    client = Client()
+    client.force_login(operator)
+    html = client.get(f"{URL}?source={chain[0]}&depth=1").content.decode()
+    links = set(re.findall(r'href="(/admin/sources/source/[^"]*3Axyz1/change/)"', html))
+    assert links
+    assert [client.get(url).status_code for url in links] == [200] * len(links)
+
+
 def test_both_ways_lead_near(chain: list[str], operator: User) -> None:
     assert shown(page(operator, f"?source={chain[2]}&depth=1")) == set(chain[1:4])
     assert "Chain 5" in page(operator, f"?source={chain[5]}")

@@ -13,10 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import User
 from apps.core.clock import app_now
+from apps.events.models import Event
+from apps.runs.record import error_meta
 from apps.sources.models import Source
 from apps.subscriptions.models import Subscription, Webhook
 from tests.admin.operating import address, buttons, client_of, operator, section, text
 from tests.admin.test_admin import insert
+from tests.admin.walking import address as list_address
 from tests.services import making
 
 pytestmark = pytest.mark.django_db
@@ -110,6 +113,19 @@ def test_runs_with_their_own_log_lines(superuser: Client, source: Source) -> Non
     [failed] = [row for row in rows if "TypeError" in row]
     assert "bad news" in failed
     assert "good news" not in failed
+
+
+def test_an_error_is_told_by_its_summary(superuser: Client, source: Source) -> None:
+    left = {"original_event": {"long": "x" * 300}, "error": {"message": "no further"}}
+    meta = error_meta("ValueError", "no further")
+    emit(source, left, channel="$errors", meta=meta)
+    lists = (
+        section(page(superuser, source), "last-events"),
+        text(superuser.get(f"{list_address(Event)}?q={source.id}")),
+    )
+    for html in lists:
+        assert "ValueError: no further" in html
+        assert "original_event" not in html
 
 
 def test_mailbox_store_and_ledger(superuser: Client, source: Source) -> None:

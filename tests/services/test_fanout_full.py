@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import orjson
 import pytest
 from django.test import override_settings
 
@@ -84,6 +85,8 @@ def test_the_listener_is_told_once_a_minute_and_that_is_not_carried_on(
         carried_now(world, emitter, cap=CAP)
     [error] = world.events(listener, "$errors")
     assert error.payload["error"]["name"] == "Event Queue Full"
+    meta = orjson.loads(world.one("SELECT meta FROM event WHERE source_id = %s", listener))
+    assert meta["summary"].startswith("Event Queue Full: the mailbox is full")
     assert world.events(emitter, "$errors") == []
     assert world.one("SELECT count(*) FROM fanout_due") == 0
     world.move_clock(61)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import redis
 
 from tests.making import COUNTER, World, entries
@@ -78,6 +79,8 @@ async def test_what_a_failed_run_did_before_is_kept(world: World, streams: redis
     assert run.error["name"] == "ValueError"
     [error] = world.events(source, "$errors")
     assert error.payload["error"]["message"] == "no further"
+    stored = "SELECT meta FROM event WHERE source_id = %s AND channel = '$errors'"
+    assert orjson.loads(world.one(stored, source)) == {"summary": "ValueError: no further"}
     assert "so far" in [event.payload["msg"] for event in world.events(source, "$logs")]
 
 
