@@ -28,6 +28,7 @@ READERS = {
             "apps/api/idempotency.py", "apps/api/ingress_facts.py", "apps/core/showing.py",
             "apps/core/fields.py", "apps/core/metrics.py", "apps/core/secrets.py",
             "apps/events/dedupe.py", "apps/runs/processes.py",
+            "apps/events/items.py",
             "apps/panel/reading.py",
             "apps/runs/apphooks.py", "apps/runs/responses.py",
             "apps/runs/store.py", "apps/runs/suppressed.py", "apps/sources/resolving.py",
