@@ -77,11 +77,14 @@ class Stored:
     payload: Any
 
 
-def until(condition: Callable[[], T], within_s: float = 30, every_s: float = 0.05) -> T:
-    """Wait until `condition()` is true and return what it gave; AssertionError after `within_s`."""
+def until(
+    condition: Callable[[], T], within_s: float = 30, what: str = "", every_s: float = 0.05
+) -> T:
+    """Wait until `condition()` is true and return what it gave. AssertionError after `within_s`: a
+    limit, never a pause that a result hangs on."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"{condition} did not come within {within_s} s"
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what or condition}"
         time.sleep(every_s)
     return found
 

@@ -14,8 +14,8 @@ import redis
 
 from stack.places import Places
 from stack.postgres import Postgres
-from tests.acceptance.running import ROOT, Running
 from tests.making import World, entries
+from tests.processes import ROOT, Running
 from tests.servers import Server
 
 STREAM_LENGTH = 200
@@ -140,12 +140,7 @@ class Platform:
         self.running.ready(100)
         self.data = data
         self.world = World(Postgres.at(Places(data)).url)
-        key = (data / "api_key").read_text().strip()
-        self.api = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.running.port}/v1",
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=60,
-        )
+        self.api = self.running.client()
 
     def deploy(self, code: str, **more: object) -> dict[str, Any]:
         answer = self.api.post("/sources", json={"component_code": code, **more})

@@ -15,9 +15,8 @@ from stack import procfile
 from stack.places import Places
 from stack.postgres import Postgres
 from stack.valkey import Valkey
-from tests.acceptance.running import ROOT, eventually, free_port
-from tests.faults.fleet import Process
-from tests.making import World
+from tests.making import World, until
+from tests.processes import ROOT, Process, client_of, free_port, inherited
 from tests.servers import FAST_POSTGRES, FAST_VALKEY, Server
 
 LINES = procfile.read(ROOT / "Procfile")
@@ -40,8 +39,7 @@ class ByHand:
         self.port = free_port()
         self.world = World(self._servers[0].url)
         self.processes: list[Process] = []
-        inherited = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
-        self.environment = inherited | {
+        self.environment = inherited() | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HEADWATER_DATA": str(self.data),
             "DATABASE_URL": self._servers[0].url,
@@ -80,10 +78,8 @@ class ByHand:
     def client(self) -> httpx.Client:
         """With the first user's key, once the web process can serve."""
         base = f"http://127.0.0.1:{self.port}"
-        eventually(lambda: answers(f"{base}/readyz"), 40, "/readyz")
-        key = (self.data / "api_key").read_text().strip()
-        bearer = {"Authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=f"{base}/v1", headers=bearer, timeout=60)
+        until(lambda: answers(f"{base}/readyz"), 40, "/readyz")
+        return client_of(base, self.data)
 
     def close(self) -> None:
         for process in self.processes:

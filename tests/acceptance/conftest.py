@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.developer import Developer
-from tests.acceptance.running import OF_THE_TESTS, ROOT, Running
 from tests.components.server import Site, serving
 from tests.hosts import RAW, Hosts
+from tests.processes import ROOT, Running, inherited
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +35,14 @@ def stack(feed: Site, hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) ->
     port = feed.address.rsplit(":", 1)[1]
     environment = hosts.environment() | {"WRONG_KEYS": "1000000"}
     environment["EGRESS_ALLOW"] += f",127.0.0.0/8:{port}"
-    running = Running(tmp_path_factory.mktemp("stack"), root=ROOT, environment=environment)
-    try:
+    data = tmp_path_factory.mktemp("stack")
+    with Running(data, root=ROOT, environment=environment) as running:
         yield running.ready(100)
-    finally:
-        running.close()
 
 
 @pytest.fixture(scope="session")
 def admin_key(stack: Running) -> str:
-    return (stack.data / "api_key").read_text().strip()
+    return stack.key
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +55,7 @@ def user_key(stack: Running) -> str:
 def developer(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Developer:
     """A user of their own, at the command line of a home of their own."""
     key = _new_user(stack, "developer")
-    return Developer(f"http://127.0.0.1:{stack.port}", key, tmp_path_factory.mktemp("home"))
+    return Developer(stack.address, key, tmp_path_factory.mktemp("home"))
 
 
 def _new_user(stack: Running, name: str) -> str:
@@ -67,11 +64,10 @@ def _new_user(stack: Running, name: str) -> str:
         "from apps.accounts import services as s;"
         f"print(s.create_key(s.create_user('{name}', '{name}@example.org'), 'test')[1])"
     )
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     told = subprocess.run(
         [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
         cwd=ROOT,
-        env={**inherited, "HEADWATER_DATA": str(stack.data)},
+        env=inherited(HEADWATER_DATA=str(stack.data)),
         capture_output=True,
         text=True,
     )

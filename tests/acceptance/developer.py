@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.running import ROOT, eventually
+from tests.making import until
+from tests.processes import ROOT
 
 COMMAND = Path(sys.executable).with_name("headwater")
 OF_THE_COMMAND = ("HEADWATER_URL", "HEADWATER_API_KEY", "XDG_CONFIG_HOME", "HOME")
@@ -127,7 +128,7 @@ class Following:
         return self._out.read_text("utf-8")
 
     def shows(self, text: str, within_s: float = 60, times: int = 1) -> None:
-        eventually(lambda: self.text.count(text) >= times, within_s, f"{text!r} in {self.text!r}")
+        until(lambda: self.text.count(text) >= times, within_s, f"{text!r} in {self.text!r}")
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> int:
         """Ctrl-C; the exit code. One that does not end tells where its threads are."""

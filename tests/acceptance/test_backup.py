@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -26,8 +25,8 @@ from tests.acceptance.backups import (
     assert_stream,
     stopped,
 )
-from tests.acceptance.running import OF_THE_TESTS, ROOT
 from tests.making import World, entries, until
+from tests.processes import ROOT, inherited
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -70,11 +69,10 @@ class Backup:
 
 def command(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command line of the project, on a data directory."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**inherited, "HEADWATER_DATA": str(data), **environment},
+        env=inherited(HEADWATER_DATA=str(data), **environment),
         capture_output=True,
         text=True,
         timeout=120,

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.running import ROOT, Running
+from tests.processes import ROOT, Running
 
 FIXTURES = ROOT / "tests/fixtures"
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    data = tmp_path_factory.mktemp("stack")
-    running = Running(data, root=ROOT)
-    try:
-        running.ready()
-        key = (Path(data) / "api_key").read_text().strip()
-        base = f"http://127.0.0.1:{running.port}/v1"
-        headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
+    with Running(tmp_path_factory.mktemp("stack"), root=ROOT) as running:
+        with running.ready().client() as client:
             yield client
-    finally:
-        running.close()
 
 
 def data_of(answer: httpx.Response) -> Any:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.acceptance.developer import Developer
-from tests.acceptance.running import eventually
+from tests.making import until
 
 PASSING = """
 from headwater import Source
@@ -33,7 +33,7 @@ def test_events_are_carried_until_nobody_listens(developer: Developer) -> None:
     assert (made["emitter_id"], made["listener_id"]) == (emitter, listener)
     assert made["id"] in developer.types("subscriptions").stdout
     developer.types("run", "emitting", "--event", "-", given='{"n": 1}')
-    eventually(lambda: developer.json("events", "listening"), 60, "the event")
+    until(lambda: developer.json("events", "listening"), 60, "the event")
 
     developer.types("unsubscribe", "emitting", "listening")
     assert made["id"] not in {one["id"] for one in developer.json("subscriptions")}

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tests.acceptance.developer import Developer
-from tests.acceptance.running import eventually
+from tests.making import until
 
 WORKED_ON = """
 from headwater import Source, StringProp
@@ -54,7 +54,7 @@ def test_it_leaves_what_it_shall_keep(developer: Developer, number: signal.Signa
     name = f"Kept {number.name}"
     developer.writes("kept.py", WORKED_ON.format(name=name, version="one"))
     with developer.follows("dev", "kept.py", "--keep", "--json") as working:
-        eventually(lambda: f"{name} dev" in developer.types("list").stdout, 60, "it")
+        until(lambda: f"{name} dev" in developer.types("list").stdout, 60, "it")
         assert working.interrupt(number) == 0
         assert "stays and goes on" in working.text
     # Found again under its name, it is not this one's to delete.
@@ -74,7 +74,7 @@ def test_it_ends_with_its_source(developer: Developer) -> None:
     with developer.follows("dev", "gone.py") as working:
         working.shows("gone-dev")
         developer.types("delete", "gone-dev")
-        eventually(lambda: working.process.poll() is not None, 60, "the end")
+        until(lambda: working.process.poll() is not None, 60, "the end")
         assert working.process.returncode == 1
         assert "error: the source is gone" in working.text
 

@@ -9,8 +9,9 @@ import pytest
 
 from stack.places import Address
 from tests.acceptance.developer import Developer
-from tests.acceptance.running import Running, eventually
 from tests.faults.proxy import Proxy
+from tests.making import until
+from tests.processes import Running
 
 NOISY = """
 from headwater import Source
@@ -48,7 +49,7 @@ def ends(developer: Developer, source: str, runs: int) -> list[str]:
     def lines() -> list[str]:
         return developer.types("logs", source, "-n", "100").stdout.splitlines()
 
-    eventually(lambda: sum(" run " in s and "emitted" in s for s in lines()) == runs, 60, "runs")
+    until(lambda: sum(" run " in s and "emitted" in s for s in lines()) == runs, 60, "runs")
     return lines()
 
 
@@ -121,7 +122,7 @@ def test_following_ends_with_its_source(developer: Developer, noisy: str) -> Non
         run(developer, noisy, n=1)
         following.shows("event 1")
         developer.types("delete", noisy)
-        eventually(lambda: following.process.poll() is not None, 60, "the end")
+        until(lambda: following.process.poll() is not None, 60, "the end")
         assert following.process.returncode == 1
         assert "error: the source is gone" in following.text
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 
 from tests.acceptance.developer import Developer
-from tests.acceptance.running import ROOT
+from tests.processes import ROOT
 
 GOES_ON = re.compile("--follow|headwater dev")
 GUIDE = (ROOT / "docs/cli.md").read_text("utf-8")

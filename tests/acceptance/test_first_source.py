@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.running import ROOT, Running, eventually
 from tests.components.server import Answer, Headers, Site, serving
+from tests.making import until
+from tests.processes import ROOT, Running
 
 FEEDS = ROOT / "tests/fixtures/feeds"
 COMPONENTS = ROOT / "tests/fixtures/components"
@@ -40,17 +40,10 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def api(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     data = tmp_path_factory.mktemp("stack")
-    port = site.address.rsplit(":", 1)[1]
-    running = Running(data, root=ROOT, environment={"EGRESS_ALLOW": f"127.0.0.0/8:{port}"})
-    try:
-        running.ready()
-        key = (Path(data) / "api_key").read_text().strip()
-        base = f"http://127.0.0.1:{running.port}/v1"
-        headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+    environment = {"EGRESS_ALLOW": f"127.0.0.0/8:{site.address.rsplit(':', 1)[1]}"}
+    with Running(data, root=ROOT, environment=environment) as running:
+        with running.ready().client() as client:
             yield client
-    finally:
-        running.close()
 
 
 def registered(api: httpx.Client, key: str) -> str:
@@ -77,7 +70,7 @@ def run_again(api: httpx.Client, source_id: str) -> dict[str, Any]:
     """One manual run, waited for: a poll of the feed without waiting for its timer."""
     before = len(runs(api, source_id))
     assert api.post(f"/sources/{source_id}/run").status_code == 202
-    eventually(lambda: len(runs(api, source_id)) > before, 30, "the manual run")
+    until(lambda: len(runs(api, source_id)) > before, 30, "the manual run")
     return runs(api, source_id)[0]
 
 
@@ -102,7 +95,7 @@ def test_the_seeds_flow_lists_the_newest_first_within_twenty_seconds(
     )
     assert source["configured_props"]["timer"] == {"cron": None, "interval_seconds": 15}
     assert source["name_slug"] == "your-name-here"
-    eventually(lambda: events(api, source["id"])["data"], 20, "the feed's items")
+    until(lambda: events(api, source["id"])["data"], 20, "the feed's items")
     page = events(api, source["id"], expand="event")
     assert page["page_info"]["total_count"] == 55
     ids = [tuple(map(int, item["id"].split("-"))) for item in page["data"]]
@@ -112,7 +105,7 @@ def test_the_seeds_flow_lists_the_newest_first_within_twenty_seconds(
     times = [item["metadata"]["ts"] for item in page["data"]]
     assert times == sorted(times, reverse=True)
     assert all(item["event"]["title"] for item in page["data"])
-    eventually(lambda: len(runs(api, source["id"])) >= 2, 20, "the second tick")
+    until(lambda: len(runs(api, source["id"])) >= 2, 20, "the second tick")
     assert runs(api, source["id"])[0]["emitted"] == 0
     assert events(api, source["id"])["page_info"]["total_count"] == 55
     stamps = [run["queued_at_ms"] for run in runs(api, source["id"])]
@@ -135,7 +128,7 @@ def test_a_feed_is_emitted_once(api: httpx.Client, site: Site, feed: str, count:
         component_id=registered(api, "rss-new-item-in-feed"),
         configured_props={"url": f"{site.address}/{feed}", "timer": {"intervalSeconds": 3600}},
     )
-    eventually(lambda: runs(api, source["id"]), 30, "the first poll")
+    until(lambda: runs(api, source["id"]), 30, "the first poll")
     assert runs(api, source["id"])[0]["emitted"] == count
     assert events(api, source["id"])["page_info"]["total_count"] == min(count, 100)
     second = run_again(api, source["id"])
@@ -150,7 +143,7 @@ def test_a_document_that_is_no_feed_is_an_error_and_the_source_goes_on(
         component_id=registered(api, "rss-new-item-in-feed"),
         configured_props={"url": f"{site.address}/unrecognized.rss"},
     )
-    eventually(lambda: runs(api, source["id"]), 30, "the first poll")
+    until(lambda: runs(api, source["id"]), 30, "the first poll")
     assert runs(api, source["id"])[0]["state"] == "failed"
     listed = api.get(f"/sources/{source['id']}/$errors/event_summaries?expand=event").json()
     assert [item["event"]["error"]["name"] for item in listed["data"]] == ["NotAFeed"]
@@ -173,7 +166,7 @@ def test_a_javascript_component_fetches_keeps_state_and_emits_each_once(
         component_code=(COMPONENTS / file).read_text(),
         configured_props={"url": f"{site.address}/list.json"},
     )
-    eventually(lambda: runs(api, source["id"]), 30, "the first tick")
+    until(lambda: runs(api, source["id"]), 30, "the first tick")
     assert [item["event"] for item in events(api, source["id"])["data"]] == [
         {"id": n, "title": f"Item {n}", "fetches": 1} for n in (3, 2, 1)
     ]
@@ -202,5 +195,5 @@ def test_a_component_that_loops_hurts_only_itself(api: httpx.Client) -> None:
     )
     stuck = deploy(api, component_code=looping)
     other = deploy(api, component_id=registered(api, "schedule-tick"))
-    eventually(lambda: runs(api, other["id"]), 20, "the other source's tick")
+    until(lambda: runs(api, other["id"]), 20, "the other source's tick")
     assert runs(api, stuck["id"]) == []

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.running import ROOT, Running, eventually
+from tests.making import until
+from tests.processes import ROOT, Running
 
 GUIDE = (ROOT / "docs/components.md").read_text("utf-8").partition("\n## Reference\n")[0]
 # What follows them is of `test_new_component.py`.
@@ -27,9 +28,11 @@ class Shell:
         (folder / f"thermometer{ending}").write_text(block[1])
         self._folder = folder
         self._first = PREPARE.replace("CODE=thermometer.py", f"CODE=thermometer{ending}")
-        key = (stack.data / "api_key").read_text().strip()
-        api = f"http://127.0.0.1:{stack.port}/v1"
-        self.given = {**os.environ, "H": f"Authorization: Bearer {key}", "API": api}
+        self.given = {
+            **os.environ,
+            "H": f"Authorization: Bearer {stack.key}",
+            "API": f"{stack.address}/v1",
+        }
 
     def answers(self, block: str) -> list[Any]:
         """The JSON documents that the lines print."""
@@ -60,7 +63,7 @@ def test_the_guide_is_typed_as_it_stands(stack: Running, tmp_path: Path, ending:
         seen[:] = [answer["data"] for answer in shell.answers(LOOK)]
         return bool(seen[0])
 
-    eventually(has_events, 60, "the run")
+    until(has_events, 60, "the run")
     # Events show as soon as they are stored; all the rest of the run was stored with them.
     events, suppressed, logs, errors = (answer["data"] for answer in shell.answers(LOOK))
     assert [event["event"]["degrees"] for event in events] == [31]

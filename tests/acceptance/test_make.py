@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
-from tests.acceptance.running import OF_THE_TESTS, ROOT, Running
+from tests.processes import ROOT, Running, inherited
 
 
 def test_a_management_command_finds_the_running_stack(stack: Running) -> None:
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     told = subprocess.run(
         # The virtual environment is the one that runs this test: it is not to be made.
         ["make", "--old-file=.venv/.installed", "manage", "ARGS=verify_ledger"],
         cwd=ROOT,
-        env={**inherited, "HEADWATER_DATA": str(stack.data)},
+        env=inherited(HEADWATER_DATA=str(stack.data)),
         capture_output=True,
         text=True,
     )

@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.running import ROOT, Running, eventually, left_over
 from tests.components.server import Site, serving
+from tests.making import until
+from tests.processes import ROOT, Running, left_over
 from tests.runtime.python.child import Child
 
 MAKE_RUN = ["make", "--no-print-directory", "run"]
@@ -41,7 +42,7 @@ def first_source(running: Running, feed: str) -> dict[str, Any]:
     script = readme_block("sh", "event_summaries")
     for example, ours in (
         ("var/api_key", str(running.data / "api_key")),
-        ("http://127.0.0.1:8000", f"http://127.0.0.1:{running.port}"),
+        ("http://127.0.0.1:8000", running.address),
         ("https://www.djangoproject.com/rss/weblog/", feed),
     ):
         assert example in script
@@ -54,9 +55,8 @@ def first_source(running: Running, feed: str) -> dict[str, Any]:
 
 
 def read(running: Running, path: str) -> dict[str, Any]:
-    key = (running.data / "api_key").read_text().strip()
-    url = f"http://127.0.0.1:{running.port}/v1/{path}"
-    curl = ["curl", "-s", "-H", f"Authorization: Bearer {key}", url]
+    bearer = f"Authorization: Bearer {running.key}"
+    curl = ["curl", "-s", "-H", bearer, f"{running.address}/v1/{path}"]
     told = subprocess.run(curl, capture_output=True, text=True)
     answer: dict[str, Any] = json.loads(told.stdout)
     return answer
@@ -74,7 +74,7 @@ def test_the_readme_and_a_second_start(tmp_path: Path, site: Site) -> None:
         first_source(running, f"{site.address}/feed")
         source = read(running, "users/me/sources")["data"][0]["id"]
         events = f"sources/{source}/event_summaries?limit=100"
-        eventually(lambda: read(running, events)["data"], 20, "the feed's items")
+        until(lambda: read(running, events)["data"], 20, "the feed's items")
         listed = read(running, events)["data"]
         assert len(listed) == 15
         tree = running.tree()
@@ -91,15 +91,12 @@ def test_the_readme_and_a_second_start(tmp_path: Path, site: Site) -> None:
 
 
 def test_kill_9_of_make_stops_the_stack(tmp_path: Path) -> None:
-    running = Running(tmp_path / "data", root=ROOT, command=MAKE_RUN)
-    try:
+    with Running(tmp_path / "data", root=ROOT, command=MAKE_RUN) as running:
         running.ready(within_s=100)
         tree = running.tree()
         psutil.Process(running.process.pid).kill()
         assert left_over(tree, within_s=25) == []
         assert "database system is shut down" in (running.data / "log/postgres.log").read_text()
-    finally:
-        running.close()
 
 
 def test_the_readmes_own_component_is_accepted() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import ROOT, Running
+from tests.processes import ROOT, Running
 
 LANGUAGES = {"python": ".py", "javascript": ".js", "typescript": ".ts"}
 
@@ -43,7 +43,7 @@ def test_its_test_is_green_until_the_component_is_broken(
     assert {path.name for path in folder.iterdir()} == names
 
     reached = {
-        "HEADWATER_URL": f"http://127.0.0.1:{stack.port}",
+        "HEADWATER_URL": stack.address,
         "HEADWATER_API_KEY": admin_key,
     }
     ran = unittests(folder, **reached)

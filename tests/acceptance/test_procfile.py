@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.acceptance.byhand import LINES, ByHand
-from tests.acceptance.running import ROOT, eventually
-from tests.faults.fleet import Process
+from tests.making import until
+from tests.processes import ROOT, Process
 
 # Seconds that units and the compose file give each.
 GRACE = {"web": 10, "scheduler": 10, "worker": 15}
@@ -83,8 +83,8 @@ def test_two_releases_at_once_are_one_after_the_other(hand: ByHand) -> None:
     with hand.world.connect() as blocker:
         blocker.execute("CREATE TABLE django_migrations ()")
         both = [hand.become("release", name) for name in ("release1", "release2")]
-        eventually(lambda: waiting(both) or at_the_table(hand) == 2, 60, "both are under way")
-        eventually(lambda: at_the_table(hand), 60, "one is at the table")
+        until(lambda: waiting(both) or at_the_table(hand) == 2, 60, "both are under way")
+        until(lambda: at_the_table(hand), 60, "one is at the table")
         blocker.rollback()
     assert [process.wait(60) for process in both] == [0, 0], [process.log for process in both]
     [second] = waiting(both)
@@ -121,7 +121,7 @@ def test_started_by_hand_scaled_and_stopped(hand: ByHand, systemd: socket.socket
         "worker2": hand.become("worker", "worker2", NOTIFY_SOCKET=notified),
     }
     with hand.client() as api:
-        eventually(lambda: well(hand) == started.keys() - {"web"}, 60, "workers.health")
+        until(lambda: well(hand) == started.keys() - {"web"}, 60, "workers.health")
         assert ready_by(systemd) == started["worker2"].popen.pid
         numbers, squares = deploy(api, EMITTER), deploy(api, LISTENER)
         parties = {"emitter_id": numbers["id"], "listener_id": squares["id"]}
@@ -129,7 +129,7 @@ def test_started_by_hand_scaled_and_stopped(hand: ByHand, systemd: socket.socket
         endpoint = numbers["configured_props"]["http"]["endpoint_url"]
         for number in range(20):
             assert httpx.post(endpoint, json={"number": number}).is_success
-        eventually(lambda: len(events(api, squares["id"])) == 20, 30, "20 squares")
+        until(lambda: len(events(api, squares["id"])) == 20, 30, "20 squares")
         assert sorted(e["square"] for e in events(api, squares["id"])) == [n * n for n in range(20)]
         tickers = tickers_of(hand)
         two_schedulers_are_one(hand, tickers, started["scheduler"])
@@ -140,12 +140,12 @@ def test_started_by_hand_scaled_and_stopped(hand: ByHand, systemd: socket.socket
 
 def two_schedulers_are_one(hand: ByHand, tickers: list[str], first: Process) -> None:
     """Both tick at the same timers; then one is stopped, and the other goes on alone."""
-    eventually(lambda: at_least(hand, tickers, 3), 30, "three slots of each")
+    until(lambda: at_least(hand, tickers, 3), 30, "three slots of each")
     ends_in_time(first, GRACE["scheduler"])
     seen = max(len(hand.world.runs(source)) for source in tickers)
-    eventually(lambda: at_least(hand, tickers, seen + 2), 30, "slots of one scheduler")
+    until(lambda: at_least(hand, tickers, seen + 2), 30, "slots of one scheduler")
     hand.world.sql("UPDATE sources_timer SET next_fire_at = NULL")
-    eventually(hand.world.is_quiet, 30, "all runs ended")
+    until(hand.world.is_quiet, 30, "all runs ended")
     for source in tickers:
         runs = hand.world.runs(source)
         assert {run.state for run in runs} == {"succeeded"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import Running
+from tests.processes import Running
 
 TOOL = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -24,7 +24,7 @@ ALL_PHASES = "examples,coverage,fuzzing,stateful"
 
 def run(stack: Running, key: str, folder: Path, *options: str) -> int:
     """How many requests it made; fails with what it found."""
-    about = f"http://127.0.0.1:{stack.port}/v1/openapi.json"
+    about = f"{stack.address}/v1/openapi.json"
     command = [str(TOOL), "--config-file", str(CONFIG), "run", about, "--checks", "all"]
     command += ["--header", f"Authorization: Bearer {key}", "--continue-on-failure", "--no-color"]
     command += ["--exclude-operation-id-regex", "^stream", "--warnings", "off"]

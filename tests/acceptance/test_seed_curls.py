@@ -16,9 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.running import Running, eventually
 from tests.components.server import Site
 from tests.hosts import RAW, Hosts
+from tests.making import until
+from tests.processes import Running
 
 RSS_URL = "https://github.com/PipedreamHQ/pipedream/components/rss/rss.js"
 RSS_PLACE = "/PipedreamHQ/pipedream/HEAD/components/rss"
@@ -91,12 +92,12 @@ def _with_curl(words: list[str]) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def curl(stack: Running, admin_key: str) -> Curl:
+def curl(stack: Running) -> Curl:
     """Run a command of the document; `API` and `KEY` in it are this stack's. → status, body."""
 
     def run(command: str, **values: str) -> tuple[int, Any]:
         words = shlex.split(command.replace("\\\n", " "))[1:]
-        values |= {"API": f"http://127.0.0.1:{stack.port}/v1", "KEY": admin_key}
+        values |= {"API": f"{stack.address}/v1", "KEY": stack.key}
         for name, value in values.items():
             words = [word.replace(name, value) for word in words]
         status, body = (_with_curl if shutil.which("curl") else _with_httpx)(words)
@@ -106,12 +107,8 @@ def curl(stack: Running, admin_key: str) -> Curl:
 
 
 @pytest.fixture(scope="module")
-def api(stack: Running, admin_key: str) -> httpx.Client:
-    return httpx.Client(
-        base_url=f"http://127.0.0.1:{stack.port}/v1",
-        headers={"Authorization": f"Bearer {admin_key}"},
-        timeout=60,
-    )
+def api(stack: Running) -> httpx.Client:
+    return stack.client()
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +118,7 @@ def source(api: httpx.Client) -> str:
     assert made.status_code == 200, made.text
     source_id: str = made.json()["data"]["id"]
     events = f"/sources/{source_id}/event_summaries"
-    eventually(lambda: len(api.get(events).json()["data"]) == 3, 30, "three events")
+    until(lambda: len(api.get(events).json()["data"]) == 3, 30, "three events")
     return source_id
 
 
@@ -281,7 +278,7 @@ def test_6_2_event_summaries(curl: Curl, source: str, query: str) -> None:
 def test_6_3_deleting_events(curl: Curl, api: httpx.Client, query: str, left: list[int]) -> None:
     made = api.post("/sources", json={"component_code": MY_COMPONENT}).json()["data"]["id"]
     events = f"/sources/{made}/event_summaries"
-    eventually(lambda: len(api.get(events).json()["data"]) == 3, 30, "three events")
+    until(lambda: len(api.get(events).json()["data"]) == 3, 30, "three events")
     middle = api.get(events).json()["data"][1]["id"]
     status, body = curl(
         """curl -X DELETE \\
@@ -291,5 +288,5 @@ def test_6_3_deleting_events(curl: Curl, api: httpx.Client, query: str, left: li
         QUERY=query.replace("MIDDLE", middle),
     )
     assert (status, body) == (202, None)
-    eventually(lambda: len(api.get(events).json()["data"]) == len(left), 5, "the deletion")
+    until(lambda: len(api.get(events).json()["data"]) == len(left), 5, "the deletion")
     assert [item["event"]["n"] for item in api.get(events).json()["data"]] == left[::-1]

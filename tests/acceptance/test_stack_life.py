@@ -16,7 +16,8 @@ import pytest
 
 from stack.places import Places
 from stack.postgres import Postgres
-from tests.acceptance.running import Running, eventually, left_over
+from tests.making import until
+from tests.processes import Running, left_over
 
 Start = Callable[..., Running]
 
@@ -119,7 +120,7 @@ def test_what_dies_is_started_again_and_its_group_is_cleared(start: Start, name:
             if p is not None
         )
 
-    eventually(is_back, 10, f"{name} is back")
+    until(is_back, 10, f"{name} is back")
     assert left_over(family, within_s=5) == []
     assert any(f"{name} was killed by SIGKILL" in line for line in running.errors)
     assert running.stop() == 0
@@ -142,11 +143,11 @@ def test_a_program_that_keeps_dying_is_tried_ever_more_slowly(start: Start) -> N
         found = [pauses.match(line) for line in running.errors]
         return [float(match[1]) for match in found if match]
 
-    eventually(lambda: len(told()) >= 4, 15, "four deaths")
+    until(lambda: len(told()) >= 4, 15, "four deaths")
     assert told()[:4] == [0.25, 0.5, 1.0, 2.0]
     (running.data / "die-worker1").unlink()
     starts = noted(running, "starts").count("worker1")
-    eventually(lambda: noted(running, "starts").count("worker1") > starts, 10, "it recovers")
+    until(lambda: noted(running, "starts").count("worker1") > starts, 10, "it recovers")
 
 
 @pytest.mark.slow
@@ -170,7 +171,7 @@ def test_a_second_signal_does_not_wait_for_the_grace(start: Start, tmp_path: Pat
     running = start().ready()
     tree = running.tree()
     running.process.send_signal(signal.SIGTERM)
-    eventually(lambda: len(noted(running, "stops")) == 4, 10, "all are asked to stop")
+    until(lambda: len(noted(running, "stops")) == 4, 10, "all are asked to stop")
     began = time.monotonic()
     assert running.stop() == 0
     assert time.monotonic() - began < 8
@@ -179,7 +180,7 @@ def test_a_second_signal_does_not_wait_for_the_grace(start: Start, tmp_path: Pat
 
 def test_signal_while_starting(start: Start) -> None:
     running = start()
-    eventually(lambda: any("PostgreSQL" in line for line in running.lines), 20, "it starts")
+    until(lambda: any("PostgreSQL" in line for line in running.lines), 20, "it starts")
     tree = running.tree()
     assert running.stop() == 0
     assert left_over(tree) == []

@@ -21,7 +21,7 @@ from stack.identity import launch
 from stack.places import Places
 from stack.postgres import Postgres, binary
 from stack.valkey import Valkey
-from tests.acceptance.running import ROOT, STUB_PROJECT, Running
+from tests.processes import ROOT, STUB_PROJECT, Running
 from tests.servers import Server
 
 Start = Callable[..., Running]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.running import ROOT, Running, eventually
+from tests.making import until
+from tests.processes import ROOT, Running
 
 EMITTER = """
 from headwater import Source, Store
@@ -44,17 +44,9 @@ class Squares(Source):
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    data = tmp_path_factory.mktemp("stack")
-    running = Running(data, root=ROOT)
-    try:
-        running.ready()
-        key = (Path(data) / "api_key").read_text().strip()
-        base = f"http://127.0.0.1:{running.port}/v1"
-        headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
+    with Running(tmp_path_factory.mktemp("stack"), root=ROOT) as running:
+        with running.ready().client() as client:
             yield client
-    finally:
-        running.close()
 
 
 def deploy(api: httpx.Client, code: str) -> str:
@@ -81,10 +73,10 @@ def test_subscribe_run_replay_and_why_not(api: httpx.Client) -> None:
 
     for number in range(1, 4):
         assert api.post(f"/sources/{emitter}/run", json={"fail": number == 3}).status_code == 202
-        eventually(lambda n=number: len(events(api, emitter)) > n, 60, "the run")  # type: ignore[misc]
-    eventually(lambda: len(events(api, listener)) == 4, 60, "the listener's runs")
+        until(lambda n=number: len(events(api, emitter)) > n, 60, "the run")  # type: ignore[misc]
+    until(lambda: len(events(api, listener)) == 4, 60, "the listener's runs")
     assert events(api, listener) == [{"square": n} for n in (1, 0, 4, 9)]
-    eventually(lambda: events(api, watcher) == [{"heard": True}], 60, "the error's listener")
+    until(lambda: events(api, watcher) == [{"heard": True}], 60, "the error's listener")
 
     causes = {run["cause"] for run in api.get(f"/sources/{listener}/runs").json()["data"]}
     assert causes == {"event"}
@@ -95,11 +87,11 @@ def test_subscribe_run_replay_and_why_not(api: httpx.Client) -> None:
     answer = api.post(f"/sources/{emitter}/replay", json={"listener_id": listener})
     assert answer.status_code == 202
     assert answer.json()["data"]["events"] == 4
-    eventually(lambda: len(events(api, listener)) == 8, 60, "the replay")
+    until(lambda: len(events(api, listener)) == 8, 60, "the replay")
     assert events(api, listener)[4:] == events(api, listener)[:4]
 
     [failed] = [r for r in api.get(f"/sources/{emitter}/runs").json()["data"] if r["error"]]
     assert api.post(f"/runs/{failed['id']}/rerun").status_code == 202
-    eventually(lambda: len(events(api, emitter)) == 5, 60, "the run that was asked for again")
+    until(lambda: len(events(api, emitter)) == 5, 60, "the run that was asked for again")
     assert api.delete("/subscriptions", params=parties).status_code == 204
     assert api.delete("/subscriptions", params=parties).status_code == 404

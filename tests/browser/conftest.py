@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.acceptance.running import ROOT, Running
 from tests.browser.finding import Found, NoBrowser, find
 from tests.browser.house import House, build, receiving
 from tests.browser.visiting import DESKTOP, SCREENSHOTS, Visit, started
+from tests.processes import ROOT, Running
 
 Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
 FAILURES = SCREENSHOTS / "failures"
@@ -40,21 +40,19 @@ def receiver() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(receiver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     environment = {"WORKERS": "1", "EGRESS_ALLOW": f"127.0.0.0/8:{urlsplit(receiver).port}"}
-    running = Running(tmp_path_factory.mktemp("stack"), root=ROOT, environment=environment)
-    try:
+    data = tmp_path_factory.mktemp("stack")
+    with Running(data, root=ROOT, environment=environment) as running:
         yield running.ready(100)
-    finally:
-        running.close()
 
 
 @pytest.fixture(scope="session")
 def base(stack: Running) -> str:
-    return f"http://127.0.0.1:{stack.port}"
+    return stack.address
 
 
 @pytest.fixture(scope="session")
-def house(stack: Running, base: str, receiver: str) -> House:
-    return build(stack, base, receiver)
+def house(stack: Running, receiver: str) -> House:
+    return build(stack, receiver)
 
 
 # Of a module, not of the session: while Playwright waits, its loop counts as running, and no

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.acceptance.running import ROOT
+from tests.processes import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PACKAGE = Path(__file__).parent / "package"

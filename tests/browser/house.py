@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.acceptance.running import Running, eventually
+from tests.making import until
+from tests.processes import Running
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -67,7 +68,7 @@ class House:
         """One run of the ticker, waited for."""
         before = len(self.ended())
         assert self.api.post(f"/sources/{self.ticker}/run", json=event).status_code == 202
-        eventually(lambda: len(self.ended()) > before, 30, "the run")
+        until(lambda: len(self.ended()) > before, 30, "the run")
 
     def ended(self) -> list[Any]:
         """The ended runs of the ticker."""
@@ -98,12 +99,9 @@ def receiving() -> Iterator[str]:
             thread.join()
 
 
-def build(stack: Running, base: str, receiver: str) -> House:
+def build(stack: Running, receiver: str) -> House:
     """`receiver`: an address that takes deliveries."""
-    key = (stack.data / "api_key").read_text().strip()
-    api = httpx.Client(
-        base_url=f"{base}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=60
-    )
+    api = stack.client()
     ticker = made(api, "/sources", component_code=TICKER, language="python", name=HOSTILE)
     listener = made(api, "/sources", component_code=LISTENER, language="javascript")
     hook, troubled = (

@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.acceptance.developer import Developer
-from tests.acceptance.running import Running, eventually
 from tests.browser.house import House
 from tests.browser.visiting import Visit
+from tests.making import until
+from tests.processes import Running
 
 BEACON = """
 from headwater import IntegerProp, Source, Store, Timer
@@ -33,17 +34,14 @@ class Beacon(Source):
 
 
 @pytest.fixture(scope="module")
-def beacon(
-    stack: Running, base: str, house: House, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+def beacon(stack: Running, house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of a source that a developer deploys from a terminal. Another listens to it."""
-    key = (stack.data / "api_key").read_text().strip()
-    developer = Developer(base, key, tmp_path_factory.mktemp("home"))
+    developer = Developer(stack.address, stack.key, tmp_path_factory.mktemp("home"))
     developer.writes("beacon.py", BEACON)
     made: str = developer.json("deploy", "beacon.py", "--prop", "step=2")["id"]
     parties = {"emitter_id": made, "listener_id": house.listener}
     assert house.api.post("/subscriptions", params=parties).status_code == 200
-    eventually(lambda: events(house, made), 30, "the first tick, which is at once")
+    until(lambda: events(house, made), 30, "the first tick, which is at once")
     return made
 
 
@@ -51,7 +49,7 @@ def ran(house: House, beacon: str) -> Any:
     """The event of a run that a developer asks for."""
     before = len(events(house, beacon))
     assert house.api.post(f"/sources/{beacon}/run", json={}).status_code == 202
-    eventually(lambda: len(events(house, beacon)) > before, 30, "an event")
+    until(lambda: len(events(house, beacon)) > before, 30, "an event")
     return events(house, beacon)[-1]
 
 
@@ -92,7 +90,7 @@ def test_run_now(operator: Visit, beacon: str, house: House) -> None:
     before = len(events(house, beacon))
     actions(page).get_by_role("button", name="Run now").click()
     expect(page.get_by_text("A run is in the mailbox.")).to_be_visible()
-    eventually(lambda: len(events(house, beacon)) == before + 1, 30, "its event")
+    until(lambda: len(events(house, beacon)) == before + 1, 30, "its event")
     page.reload()
     expect(page.get_by_role("cell", name=events(house, beacon)[-1]["id"])).to_be_visible()
 
@@ -155,10 +153,10 @@ def test_replay(operator: Visit, beacon: str, house: House) -> None:
         told = first["event"].items()
         return sum(told <= heard.items() for heard in listed)
 
-    eventually(lambda: times() == 1, 30, "the event, for the first time")
+    until(lambda: times() == 1, 30, "the event, for the first time")
     page.get_by_role("form").get_by_role("button", name="Replay events").click()
     expect(page.get_by_text("1 events go once more to 1 listeners.")).to_be_visible()
-    eventually(lambda: times() == 2, 30, "the event, once more")
+    until(lambda: times() == 2, 30, "the event, once more")
 
 
 def test_the_graph_has_it(operator: Visit, beacon: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.running import eventually
 from tests.browser.house import HOSTILE, House
 from tests.browser.visiting import Visit
+from tests.making import until
 
 
 def opened(operator: Visit, house: House) -> Page:
@@ -20,7 +20,7 @@ def deliveries(house: House, state: str) -> int:
 
 
 def test_a_chosen_delivery_goes_once_more(operator: Visit, house: House) -> None:
-    eventually(lambda: deliveries(house, "delivered") > 0, 30, "a delivery")
+    until(lambda: deliveries(house, "delivered") > 0, 30, "a delivery")
     page = opened(operator, house)
     operator.tab_to("nav[aria-label=Actions] a.hw-button")
     page.keyboard.press("Enter")
@@ -32,7 +32,7 @@ def test_a_chosen_delivery_goes_once_more(operator: Visit, house: House) -> None
     operator.tab_to("form.hw-form button[type=submit]")
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 deliveries are on their way once more.")).to_be_visible()
-    eventually(lambda: deliveries(house, "delivered") > before, 30, "the delivery")
+    until(lambda: deliveries(house, "delivered") > before, 30, "the delivery")
 
 
 def test_nothing_chosen_is_said(operator: Visit, house: House) -> None:

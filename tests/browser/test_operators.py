@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.running import eventually
 from tests.browser.house import HOSTILE, House
 from tests.browser.visiting import Visit
+from tests.making import until
 
 
 def follow(operator: Visit, house: House) -> Page:
@@ -77,7 +77,7 @@ def test_a_run_that_failed_is_run_again(operator: Visit, house: House) -> None:
     before = len(house.ended())
     page.get_by_role("button", name="Run again").click()
     expect(page.get_by_text("It is in the mailbox once more")).to_be_visible()
-    eventually(lambda: len(house.ended()) > before, 30, "the run")
+    until(lambda: len(house.ended()) > before, 30, "the run")
 
 
 # Nobody is logged in after it: it is the last.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import OF_THE_TESTS, Running
 from tests.browser.house import House
 from tests.browser.visiting import Visit
 from tests.documents.terminal import Terminal
+from tests.processes import Running, inherited
 
 SECRETS = ("api_key", "admin_password", "secret_key")
 
@@ -33,9 +32,7 @@ def test_its_lines_work_when_pasted(
     """In a shell that stands where the platform was started."""
     blocks = stranger.open("/").page.locator("pre").all_inner_texts()
     (tmp_path / "var").symlink_to(stack.data)
-    given = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
-    given.pop("HEADWATER_DATA", None)
-    shell = Terminal(tmp_path, {**given, "HOME": str(tmp_path)})
+    shell = Terminal(tmp_path, inherited(HOME=str(tmp_path)))
     try:
         ready, key, *calls = (shell.paste(block) for block in blocks)
     finally:

@@ -22,8 +22,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.acceptance.running import ROOT
 from tests.browser.finding import Found
+from tests.processes import ROOT
 
 FLAGS: Final = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from tests.acceptance.running import ROOT, Running, eventually
 from tests.corpus import published
 from tests.corpus.providers import Providers, Reply, Request
 from tests.corpus.stage import Event
+from tests.making import until
+from tests.processes import ROOT, Running
 
 CODE = "https://raw.githubusercontent.com/PipedreamHQ/pipedream/master"
 
@@ -32,13 +31,8 @@ class Platform:
         )
         try:
             self._running.ready(100)
-            self.address = f"http://127.0.0.1:{self._running.port}"
-            self.key = (directory / "api_key").read_text().strip()
-            self.api = httpx.Client(
-                base_url=f"{self.address}/v1",
-                headers={"Authorization": f"Bearer {self.key}"},
-                timeout=100,
-            )
+            self.address, self.key = self._running.address, self._running.key
+            self.api = self._running.client()
         except BaseException:
             self._running.close()
             raise
@@ -88,7 +82,7 @@ class Platform:
         before = self.ended(source)
         answer = self.api.post(f"/sources/{source['id']}/run")
         assert answer.status_code == 202, answer.text
-        eventually(lambda: self.ended(source) > before, 60, "the run by hand")
+        until(lambda: self.ended(source) > before, 60, "the run by hand")
 
     def ended(self, source: Any) -> int:
         """How many of its runs have ended well. Fails for one that did not."""
@@ -115,7 +109,7 @@ class Platform:
 
     def eventually(self, source: Any, expected: list[Event], channel: str | None = None) -> None:
         """Waits for as many events as expected, and compares."""
-        eventually(lambda: len(self.events(source, channel)) >= len(expected), 60, f"{expected}")
+        until(lambda: len(self.events(source, channel)) >= len(expected), 60, f"{expected}")
         assert self.events(source, channel) == expected
 
 

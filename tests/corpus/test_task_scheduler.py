@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from tests.acceptance.running import eventually
 from tests.corpus.platform import Platform
 from tests.corpus.providers import Reply, Request
 from tests.corpus.stage import NOW, Event
+from tests.making import until
 
 PATH = "pipedream/sources/new-scheduled-tasks/task-scheduler.js"
 
@@ -65,13 +65,13 @@ def test_the_task_scheduler(platform: Platform) -> None:
         200,
         {"msg": f"Cancelled scheduled task for event {later}"},
     )
-    eventually(lambda: len(platform.events(source, "self")) == 1, 60, "the cancelled task is gone")
+    until(lambda: len(platform.events(source, "self")) == 1, 60, "the cancelled task is gone")
     again = httpx.post(f"{where}/cancel", json={"id": later}, headers=secret, timeout=60)
     assert again.status_code == 404
 
     def delivered() -> list[Event]:
         return [event for event in platform.events(source) if not event.channel]
 
-    eventually(delivered, 100, "the task that was due")
+    until(delivered, 100, "the task that was due")
     [event] = delivered()
     assert (event.payload, event.id, event.ts) == (soon_task, soon, NOW)

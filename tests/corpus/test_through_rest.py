@@ -14,11 +14,11 @@ import httpx
 
 from apps.components.models import Component
 from apps.sources.keyless import keyless_of
-from tests.acceptance.running import eventually
 from tests.corpus import published
 from tests.corpus.platform import Platform
 from tests.corpus.providers import Reply, Request
 from tests.corpus.stage import NOW, Event
+from tests.making import until
 
 DAY = 86_400_000
 
@@ -41,7 +41,7 @@ def test_airtable_new_records(platform: Platform) -> None:
     expected = [Event(payload, "rec1", '{"Name":"Row"}', 1_614_592_800_000)]
     platform.eventually(source, expected)
     calls = platform.providers.calls
-    eventually(lambda: len(calls("GET", url)) > 1, 100, "a second tick")
+    until(lambda: len(calls("GET", url)) > 1, 100, "a second tick")
     formula = 'CREATED_TIME() > "2021-03-01T10:00:00.000Z"'
     assert calls("GET", url)[1].query == {"filterByFormula": formula}
     assert platform.events(source) == expected
@@ -112,7 +112,7 @@ def test_asana_new_project(platform: Platform) -> None:
         answer = httpx.post(platform.endpoint(source), json=body)
         assert answer.status_code == 200
     expected = [Event({"gid": "p1", "name": "Moon"}, "p1", "Moon", NOW)]
-    eventually(lambda: platform.ended(source) >= 3, 60, "both requests")
+    until(lambda: platform.ended(source) >= 3, 60, "both requests")
     platform.eventually(source, expected)
     platform.call("DELETE", f"/sources/{source['id']}")
     assert len(platform.providers.calls("DELETE", f"{base}/webhooks/h1")) == 1
@@ -187,7 +187,7 @@ def test_sentry_issue_event(platform: Platform) -> None:
             "Sentry-Hook-Signature": hmac.new(secret, raw, hashlib.sha256).hexdigest(),
         }
         assert httpx.post(platform.endpoint(source), content=raw, headers=headers).is_success
-    eventually(lambda: platform.ended(source) >= 2, 60, "both requests")
+    until(lambda: platform.ended(source) >= 2, 60, "both requests")
     expected = [Event(json.loads(raw), "r1", "issue #7 created", 1_614_592_800_000)]
     assert platform.events(source) == expected
 
@@ -206,7 +206,7 @@ def test_formstack_new_form_submission(platform: Platform) -> None:
     for _ in range(2):
         sent = httpx.post(platform.endpoint(source), data={**fields, "HandshakeKey": "hs"})
         assert sent.status_code == 200
-    eventually(lambda: platform.ended(source) >= 2, 60, "both requests")
+    until(lambda: platform.ended(source) >= 2, 60, "both requests")
     assert platform.events(source) == [Event(fields, "s1", "New Form Submission s1", NOW)]
 
 
@@ -237,7 +237,7 @@ def test_twilio_new_incoming_sms(platform: Platform) -> None:
         answer = httpx.post(endpoint, data=fields, headers=headers)
         assert answer.headers["content-type"] == "text/xml"
         assert "<Message>Thanks</Message>" in answer.text
-    eventually(lambda: platform.ended(source) >= 2, 60, "both requests")
+    until(lambda: platform.ended(source) >= 2, 60, "both requests")
     assert platform.events(source) == [Event(fields, "once", "Hello")]
 
 
@@ -253,7 +253,7 @@ def test_http_new_requests(platform: Platform) -> None:
     answer = httpx.put(f"{platform.endpoint(source)}/a/b?c=d", json={"e": 1})
     assert (answer.status_code, answer.text) == (201, "thanks")
     assert answer.headers["content-type"] == "text/plain"
-    eventually(lambda: platform.events(source), 60, "the event")
+    until(lambda: platform.events(source), 60, "the event")
     [event] = platform.events(source)
     assert event.summary == "PUT /a/b"
     shown = {key: event.payload[key] for key in ("method", "path", "query", "body", "bodyRaw")}
@@ -282,7 +282,7 @@ def test_zoom_meeting_created(platform: Platform) -> None:
     started = {"event": "meeting.started", "payload": payload}
     told = platform.call("POST", "/apphooks/zoom/meeting.started", json=started)
     assert told == {"sources": [custom["id"]]}
-    eventually(lambda: platform.ended(source) >= 2, 60, "both events")
+    until(lambda: platform.ended(source) >= 2, 60, "both events")
     expected = [Event(created, "u1", "Meeting Plans created", 1_614_592_800_000)]
     assert platform.events(source) == expected
     platform.eventually(custom, [Event(started, summary="meeting.started")])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import OF_THE_TESTS, ROOT, free_port
 from tests.documents.walk import Walk
+from tests.processes import OF_THE_TESTS, ROOT, free_port
 
 # What `git clone` does not bring.
 OF_A_CHECKOUT = (".git", ".venv", "var", "build")

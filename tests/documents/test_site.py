@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import ROOT
+from tests.processes import ROOT
 from website.links import page_of
 
 # Elements that make a browser load something, and where they say what.

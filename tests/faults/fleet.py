@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -21,9 +19,9 @@ from stack.places import Places
 from stack.postgres import Postgres
 from stack.valkey import Valkey
 from tests.making import World, entries, until
+from tests.processes import ROOT, Process, free_port
 from tests.servers import Server
 
-ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
 # What a process is started with, besides the addresses.
@@ -74,54 +72,6 @@ class Servers:
         shutil.rmtree(self.places.data, ignore_errors=True)
 
 
-class Process:
-    """One worker or scheduler."""
-
-    def __init__(
-        self, name: str, command: list[str], environment: dict[str, str], log: Path
-    ) -> None:
-        self.name, self.log_path = name, log
-        with log.open("ab") as output:
-            self.popen = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    @property
-    def log(self) -> str:
-        return self.log_path.read_text(errors="replace")
-
-    def wait_ready(self) -> None:
-        until(lambda: " ready." in self.log or self.popen.poll() is not None, within_s=40)
-        assert self.popen.poll() is None, self.log
-
-    def signal(self, number: signal.Signals) -> None:
-        self.popen.send_signal(number)
-
-    def is_frozen(self) -> bool:
-        state = Path(f"/proc/{self.popen.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state == "T"
-
-    def kill(self) -> None:
-        """kill -9 of this process alone: its children must notice by themselves."""
-        self.popen.kill()
-        self.popen.wait(10)
-
-    def wait(self, within_s: float = 30) -> int:
-        return self.popen.wait(within_s)
-
-    def end(self) -> None:
-        """And what is left of its session: Granian's workers outlive a kill of their parent."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait(10)
-
-
 class Fleet:
     """The processes of one test."""
 
@@ -138,9 +88,7 @@ class Fleet:
 
     def web(self, **environment: str) -> str:
         """Its address, once it answers."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"]
         command += ["--log-config", "config/granian.json"]
         command += ["--port", str(port), "config.asgi:application"]

@@ -20,8 +20,9 @@ import pytest
 
 from apps.runs.processes import Seen
 from tests.faults.conftest import a_fleet
-from tests.faults.fleet import ROOT, Fleet, Process, Servers
+from tests.faults.fleet import Fleet, Servers
 from tests.making import until
+from tests.processes import ROOT, Process
 from tests.servers import Server
 from workers import health
 

@@ -18,8 +18,9 @@ import orjson
 import pytest
 
 from tests.api.live import deploy, make_key
-from tests.faults.fleet import ROOT, Fleet
+from tests.faults.fleet import Fleet
 from tests.making import until
+from tests.processes import ROOT
 
 SECRET = "hunter2-hunter2"
 EMITS = """

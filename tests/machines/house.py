@@ -22,10 +22,9 @@ from stack import identity, options, procfile
 from stack.places import Places
 from stack.postgres import ROLE, Postgres
 from stack.valkey import Valkey
-from tests.acceptance.running import OF_THE_TESTS, ROOT
-from tests.faults.fleet import Process
 from tests.machines.network import SUBNET, Host, Network
 from tests.making import World, until
+from tests.processes import OF_THE_TESTS, ROOT, Process
 from tests.servers import Server
 
 WORKERS = ("worker1", "worker2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.acceptance.running import ROOT
+from tests.processes import ROOT
 
 # The signal hits another thread: the read of the main thread goes on, as it does when the signal
 # comes a moment before it begins.

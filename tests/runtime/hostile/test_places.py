@@ -15,11 +15,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.api.management.commands import sandbox_check
-from tests.acceptance.running import OF_THE_TESTS, free_port
+from tests.processes import ROOT, free_port, inherited
 from workers.runtime.attacks import CATALOGUE
 from workers.runtime.attacks.model import Attack
 
-ROOT = Path(__file__).resolve().parents[3]
 PLACE = Path(__file__).with_name("place.py")
 UID = "54321"
 LANDLOCK = "444"
@@ -130,8 +129,7 @@ def test_a_worker_without_a_wall_refuses_to_start(
 @as_root
 @pytest.mark.slow
 def test_a_stack_whose_workers_refuse_says_why_and_ends(data: Path) -> None:
-    environment = {name: text for name, text in os.environ.items() if name not in OF_THE_TESTS}
-    environment |= {"HEADWATER_DATA": str(data), "PORT": str(free_port()), "WORKERS": "1"}
+    environment = inherited(HEADWATER_DATA=str(data), PORT=str(free_port()), WORKERS="1")
     done = subprocess.run(
         [sys.executable, PLACE, "--without", LANDLOCK, "--", sys.executable, "-m", "stack", "run"],
         cwd=ROOT,

@@ -1,4 +1,5 @@
-"""A stack started as a user starts it, and what can be seen of it from outside."""
+"""Real processes of the platform: one with its log, or a stack started as a user starts it, and
+what can be seen of it from outside."""
 
 from __future__ import annotations
 
@@ -10,14 +11,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+import httpx
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
-# What tests/conftest.py sets for this process and a stack of its own must not see.
-OF_THE_TESTS = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
+from tests.making import until
+
+ROOT = Path(__file__).resolve().parents[1]
+# What tests/conftest.py sets for this process and a platform of its own must not see.
+OF_THE_TESTS = (
+    *("HEADWATER_DATA", "DATABASE_URL", "REDIS_URL", "BROKER_URL", "SECRET_KEY"),
+    "DJANGO_SETTINGS_MODULE",
+)
 STUB_PROJECT = ROOT / "tests/fixtures/stack_project"
 
 
@@ -28,16 +37,68 @@ def free_port() -> int:
         return port
 
 
-def eventually(check: Callable[[], object], within_s: float, what: str) -> None:
-    """Poll a condition of the outside world; a limit, never a pause that a result hangs on."""
-    deadline = time.monotonic() + within_s
-    while not check():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.02)
+def inherited(**more: str) -> dict[str, str]:
+    """What this process inherited, without what is of the tests."""
+    return {k: v for k, v in os.environ.items() if k not in OF_THE_TESTS} | more
+
+
+def client_of(address: str, data: Path) -> httpx.Client:
+    """The API of the platform at `address`, as the first user of the data directory calls it."""
+    bearer = {"Authorization": f"Bearer {(data / 'api_key').read_text().strip()}"}
+    return httpx.Client(base_url=f"{address}/v1", headers=bearer, timeout=100)
+
+
+class Process:
+    """One process of the platform."""
+
+    def __init__(
+        self, name: str, command: list[str], environment: dict[str, str], log: Path
+    ) -> None:
+        self.name, self.log_path = name, log
+        with log.open("ab") as output:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def wait_ready(self) -> None:
+        until(lambda: " ready." in self.log or self.popen.poll() is not None, within_s=40)
+        assert self.popen.poll() is None, self.log
+
+    def signal(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def is_frozen(self) -> bool:
+        state = Path(f"/proc/{self.popen.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
+    def kill(self) -> None:
+        """kill -9 of this process alone: its children must notice by themselves."""
+        self.popen.kill()
+        self.popen.wait(10)
+
+    def wait(self, within_s: float = 30) -> int:
+        return self.popen.wait(within_s)
+
+    def end(self) -> None:
+        """And what is left of its session: Granian's workers outlive a kill of their parent."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait(10)
 
 
 class Running:
-    """`python -m stack run` (or another command) on a data directory of its own."""
+    """`python -m stack run` (or another command) on a data directory of its own; it ends with the
+    `with` block."""
 
     def __init__(
         self,
@@ -50,19 +111,11 @@ class Running:
     ) -> None:
         self.data = data
         self.port = port or free_port()
-        servers = (
-            "DATABASE_URL",
-            "REDIS_URL",
-            "BROKER_URL",
-            "SECRET_KEY",
-            "DJANGO_SETTINGS_MODULE",
-        )
-        inherited = {k: v for k, v in os.environ.items() if k not in servers}
         given = {"HEADWATER_DATA": str(data), "PORT": str(self.port), **(environment or {})}
         self.process = subprocess.Popen(
             command or [sys.executable, "-m", "stack", "run", "--root", str(root)],
             cwd=ROOT,
-            env={**inherited, **given, **(environment or {})},
+            env=inherited(**given),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,6 +131,29 @@ class Running:
         ]
         for reader in self._readers:
             reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def key(self) -> str:
+        """Of the first user, who is an administrator."""
+        return (self.data / "api_key").read_text().strip()
+
+    def client(self) -> httpx.Client:
+        return client_of(self.address, self.data)
 
     def ready(self, within_s: float = 60) -> Running:
         """Wait for the ready line; its own failure shows what the stack said."""
