@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ from stack.supervisor import warn
 
 
 def main() -> int:
-    arguments = _arguments()
+    arguments = read()
     try:
         chosen = options.read(arguments.root.absolute())
         if arguments.command == "backup":
@@ -47,7 +48,8 @@ def _become(root: Path, name: str) -> NoReturn:
     os.execve(program, [program, *rest], options.environment({}))  # noqa: S606
 
 
-def _arguments() -> argparse.Namespace:
+def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """SystemExit with the usage where they are not understood."""
     parser = argparse.ArgumentParser(prog="stack", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--root", type=Path, default=options.ROOT, help="project to run")
@@ -69,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     fill.add_argument(
         "--hold", action="store_true", help="pause every source and webhook of the copy"
     )
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

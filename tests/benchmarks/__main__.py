@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import django
 import psycopg
@@ -28,15 +28,20 @@ GROUPS = (
 DOCUMENT = ROOT / "docs/performance.md"
 
 
-def main() -> int:
+def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure on this machine.")
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--scale", type=float, default=1.0, help="smaller numbers, shorter times")
     parser.add_argument("--write", action="store_true", help=f"also into {DOCUMENT.name}")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     unknown = set(given.groups) - set(GROUPS)
     if unknown:
         parser.error(f"unknown group: {', '.join(sorted(unknown))}")
+    return given
+
+
+def main() -> int:
+    given = read()
     # So that the servers are stopped and the directory is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     facts = machine()

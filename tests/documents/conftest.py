@@ -40,7 +40,7 @@ def looks_like_a_clone(folder: Path) -> Path:
     return folder
 
 
-def walk_in(clone: Path, home: Path, **more: str) -> Walk:
+def walk_in(clone: Path, home: Path) -> Walk:
     ours = ports()
     given = environment(
         home,
@@ -48,7 +48,6 @@ def walk_in(clone: Path, home: Path, **more: str) -> Walk:
         PORT=ours["8000"],
         # The command line of this checkout, wherever the installed one came from.
         PYTHONPATH=str(ROOT / "client"),
-        **more,
     )
     return Walk(clone, given, ours)
 
@@ -79,12 +78,11 @@ def in_a_fresh_clone(tmp_path: Path, home: Path) -> Iterator[Walk]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    """Beside a platform that may reach the port of a receiver; commands are on the path."""
+    """Beside a platform that may reach the port of a receiver."""
     top = tmp_path_factory.mktemp("documents")
     home = top / "home"
     home.mkdir()
-    path = f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"
-    walk = walk_in(looks_like_a_clone(top / "headwater"), home, PATH=path)
+    walk = walk_in(looks_like_a_clone(top / "headwater"), home)
     try:
         walk.starts("EGRESS_ALLOW=127.0.0.1/32:8081 make run")
         yield walk

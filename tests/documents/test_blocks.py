@@ -47,6 +47,8 @@ class Held:
 
 
 CLI, STACK = "tests/acceptance/test_cli_guide.py", "tests/acceptance/test_guide.py"
+# Reads every document itself.
+COMMANDS = "tests/documents/test_commands.py"
 GUIDE, REFERENCE = "tests/api/test_guide.py", "tests/unit/sdk/test_documents.py"
 STEPS = r"^(#|//) (smallest|props|timer|dedupe|endpoint|packages|account|choices)\."
 EXAMPLES = r"^# (counter|signed|app|changes|errors|asynchronous)\.py"
@@ -58,20 +60,20 @@ HELD = (
     Held("docs/components.md", r'^# hooks\.py(.|\n)*"called"', REFERENCE),
     Held("docs/components.md", EXAMPLES, REFERENCE),
     Held("docs/components.md", r"^body|^export (CODE|DC)|event_sum", STACK),
-    Held("docs/operations.md", "make backup", "tests/acceptance/test_backup.py",
-         "into a data directory of the test, not /backups"),
-    Held("docs/operations.md", "sandbox_check", "tests/runtime/hostile/test_places.py",
-         "the command, in each of the places that a worker may find itself in"),
-    Held("docs/operations.md", "axes_reset_username", "tests/admin/test_lockout.py",
-         "changepassword asks for a password"),
-    Held("docs/operations.md", "registry import", "tests/api/test_registry.py",
-         "with packages of the test: the corpus itself takes minutes"),
+    Held("docs/operations.md", "make backup", COMMANDS,
+         "/backups is not the test's: tests/acceptance/test_backup.py does it elsewhere"),
+    Held("docs/operations.md", "sandbox_check", COMMANDS,
+         "tests/runtime/hostile/test_places.py does it, in each place a worker may be in"),
+    Held("docs/operations.md", "axes_reset_username", COMMANDS,
+         "changepassword asks for a password; tests/admin/test_lockout.py does the others"),
+    Held("docs/operations.md", "registry import", COMMANDS,
+         "the corpus takes minutes: tests/api/test_registry.py has packages of its own"),
     Held("docs/operations.md", "systemctl", "tests/test_deploy.py",
          "no systemd runs where tests do: the units are verified"),
     Held("docs/operations.md", "docker compose", "tests/test_deploy.py",
          "no engine of containers runs where tests do: the file is read"),
     Held("docs/operations.md", "breaks = ", "tests/test_migrations.py", "an example of a mark"),
-    Held("docs/performance.md", "make bench", "tests/benchmarks/__main__.py",
+    Held("docs/performance.md", "make bench", COMMANDS,
          "minutes of measuring, and no guarantee"),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.documents.blocks import Block, blocks
-from tests.documents.walk import Walk
+from tests.documents.walk import PLATFORM, Walk
 
 GUIDES = ("docs/webhooks.md", "docs/chains.md", "docs/moving.md")
 # Single blocks of other documents: the document, and what is in the block.
@@ -26,9 +26,16 @@ export SC=$(curl -s -H "$H" $TICK | grep -o 'sc_[0-9A-Za-z]*' | head -n 1)
 """
 
 
+@pytest.fixture
+def newcomer(running: Walk) -> Iterator[Walk]:
+    """Somebody with new terminals: nothing is left in them of what others exported."""
+    yield running
+    running.leave(PLATFORM)
+
+
 @pytest.mark.parametrize("guide", GUIDES)
-def test_the_guide_is_pasted_as_it_stands(running: Walk, guide: str) -> None:
-    running.through(guide)
+def test_the_guide_is_pasted_as_it_stands(newcomer: Walk, guide: str) -> None:
+    newcomer.through(guide)
 
 
 def beside() -> Iterator[Block]:
@@ -37,10 +44,10 @@ def beside() -> Iterator[Block]:
         yield block
 
 
-def test_lines_of_other_documents_do_what_they_say(running: Walk) -> None:
-    shown = [running.types("commands", BEFORE)]
+def test_lines_of_other_documents_do_what_they_say(newcomer: Walk) -> None:
+    shown = [newcomer.types("commands", BEFORE)]
     for block in beside():
-        shown.append(running.take(block))
+        shown.append(newcomer.take(block))
         # curl ends with 0 whatever is answered.
         assert not shown[-1].startswith('{"error"'), f"{block.place}: {shown[-1]}"
     assert "OK" in shown[2]

@@ -16,6 +16,7 @@ from tests.documents.blocks import Block, blocks
 from tests.documents.terminal import SECONDS, Terminal
 
 GOES_ON = re.compile(r"make run$|--follow$|python3 \w+\.py$|deno run .*$|headwater dev .*$")
+PLATFORM = "the platform"
 
 
 class Walk:
@@ -41,8 +42,8 @@ class Walk:
 
     def starts(self, line: str) -> None:
         """The platform, in a terminal that is left to it."""
-        self.types("the platform", line, goes_on=True)
-        self._see("the platform", self._here("ready: http://127.0.0.1:8000"))
+        self.types(PLATFORM, line, goes_on=True)
+        self._see(PLATFORM, self._here("ready: http://127.0.0.1:8000"))
 
     def types(self, title: str, text: str, *, goes_on: bool = False) -> str:
         """Lines that no document has, into the terminal of this title; the next go there too."""
@@ -62,9 +63,14 @@ class Walk:
             raise AssertionError(f"{block.place}: {error}") from error
         return self._shown.get(block.title or self._last, "")
 
+    def leave(self, *stay: str) -> None:
+        """Closes the terminals, but for those of these titles: the next block opens new ones."""
+        for title in reversed([title for title in self.terminals if title not in stay]):
+            self.terminals.pop(title).close()
+            self._shown.pop(title, None)
+
     def close(self) -> None:
-        for terminal in reversed(self.terminals.values()):
-            terminal.close()
+        self.leave()
 
     def _take(self, block: Block) -> None:
         text = self._here(block.text)
