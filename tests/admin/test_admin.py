@@ -225,9 +225,7 @@ def test_a_list_is_never_counted_whole(page: Client, django_assert_max_num_queri
             " SELECT 'dc_many', 'manual', n, now(), now(), now(), '{}'"
             " FROM generate_series(1, 10100) AS n"
         )
-    html = get(page, address(MailboxRow))
-    assert re.search(r"10,?000", html)
-    assert "10101" not in html
+    assert "10,000 or more" in get(page, address(MailboxRow))
 
 
 def test_keys_are_revoked_here(page: Client) -> None:
