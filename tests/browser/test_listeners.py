@@ -15,7 +15,8 @@ def opened(operator: Visit, house: House) -> Page:
 
 
 def deliveries(house: House, state: str) -> int:
-    found = house.api.get(f"/webhooks/{house.webhook}/deliveries", params={"state": state})
+    wanted: dict[str, str | int] = {"state": state, "limit": 100}
+    found = house.api.get(f"/webhooks/{house.webhook}/deliveries", params=wanted)
     return len(found.json()["data"])
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 from django.contrib import admin
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from apps.panel.theme import NAVIGATION
 from tests.browser.house import House
@@ -42,12 +43,12 @@ def test_a_list_and_a_row(operator: Visit, label: str) -> None:
 def test_the_dashboard(operator: Visit) -> None:
     operator.open("/admin/")
     # What the figures show is drawn, in the theme's own way.
-    drawn = operator.page.evaluate(
-        "() => [...document.querySelectorAll('canvas')].map((one) => Boolean(Chart.getChart(one)))"
+    expect(operator.page.locator("canvas")).to_have_count(2)
+    operator.page.wait_for_function(
+        "() => [...document.querySelectorAll('canvas')].every((one) => Chart.getChart(one))"
     )
-    assert drawn == [True, True]
     operator.page.locator("summary", has_text="Figures").first.click()
-    assert operator.page.locator("caption").first.is_visible()
+    expect(operator.page.locator("caption").first).to_be_visible()
     operator.check("dashboard", menu=True)
 
 

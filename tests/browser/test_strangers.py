@@ -61,7 +61,7 @@ def test_the_documentation_of_the_api(stranger: Visit) -> None:
     stranger.tab_to(".opblock-get button.opblock-summary-control")
     stranger.page.keyboard.press("Enter")
     stranger.page.wait_for_selector(".opblock-get.is-open .opblock-body")
-    assert re.search("/v1/docs#/users/.", stranger.page.url)
+    stranger.page.wait_for_url(re.compile("/v1/docs#/users/."))
     # Enough of the page to have each kind of what is on it; all of it takes long.
     first = ".opblock-tag-section:has(#operations-tag-users)"
     stranger.check("docs-call", ("light", "dark"), within=first)
@@ -87,6 +87,8 @@ def test_in_and_out_by_keyboard(stranger: Visit, stack: Running) -> None:
     stranger.page.wait_for_url(f"{stranger.base}/admin/")
     stranger.tab_to("[role=button][x-on\\:click='openUserLinks = !openUserLinks']")
     stranger.page.keyboard.press("Enter")
+    # It opens with the next picture that the browser draws.
+    stranger.page.wait_for_selector("#logout-form button")
     stranger.tab_to("#logout-form button")
     stranger.page.keyboard.press("Enter")
     stranger.page.wait_for_url(re.compile("/admin/logout/"))

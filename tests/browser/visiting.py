@@ -19,6 +19,7 @@ from playwright.sync_api import (
     Request,
     Response,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -39,6 +40,7 @@ LOOKS: Final = ("light", "dark", "phone")
 # What axe calls these is red.
 RED: Final = ("serious", "critical")
 WAIT_MS: Final = 15_000
+expect.set_options(timeout=WAIT_MS)
 
 _WATCH_POLICY: Final = """document.addEventListener("securitypolicyviolation", (event) =>
     window.policyViolated(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))"""
