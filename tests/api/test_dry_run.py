@@ -246,26 +246,30 @@ def test_a_dry_run_whose_worker_died_is_not_repeated(alice: Api, started: Worker
 def test_dry_runs_that_sleep_delay_no_describing(worker: Worker, alice: Api) -> None:
     """Four places for each kind, two of one owner: the others' stay free."""
     with ThreadPoolExecutor(3) as pool:
-        sleeping = [pool.submit(_sleep, alice) for _ in range(3)]
+        # Until their time is over.
+        sleeping = [pool.submit(_sleep, alice, 60) for _ in range(2)]
         _running(2)
-        response = alice.call("POST", "/components", {"component_code": JAVASCRIPT})
+        waiting = pool.submit(_sleep, alice, 0)
+        _running(1, state="queued")
+        response = alice.call("POST", "/components", {"component_code": code("pass")})
         assert response.status_code == 200
         states = Operation.objects.filter(kind="dry_run").values_list("state", flat=True)
         assert sorted(states) == ["queued", "running", "running"]
         for each in sleeping:
-            assert each.result()["error"] is None
+            assert each.result()["error"]["name"] == "Timeout"
+        assert waiting.result()["error"] is None
 
 
-def _sleep(caller: Api) -> dict[str, Any]:
+def _sleep(caller: Api, seconds: int) -> dict[str, Any]:
     try:
-        return ran(caller, "import time\ntime.sleep(3)")
+        return ran(caller, f"import time\ntime.sleep({seconds})")
     finally:
         connections.close_all()
 
 
-def _running(count: int, kind: str = "dry_run") -> None:
+def _running(count: int, kind: str = "dry_run", state: str = "running") -> None:
     deadline = time.monotonic() + 30
-    while Operation.objects.filter(kind=kind, state="running").count() < count:
+    while Operation.objects.filter(kind=kind, state=state).count() < count:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -101,11 +101,11 @@ def test_f17_change_that_no_runner_begins_is_taken_back(start_edge: StartEdge, c
 
 
 def test_f17_change_that_was_begun_is_waited_for(start_edge: StartEdge, caller: Api) -> None:
-    edge = start_edge(UPDATE_WAIT_SECONDS="0.2")
+    edge = start_edge(UPDATE_WAIT_SECONDS="2")
     source = make_source(caller.user, make_component(caller.user, hooks=["deactivate"]))
 
     def slowly(_hook: Any) -> None:
-        time.sleep(1.5)  # the hook itself takes longer than the wait for its beginning
+        time.sleep(3)  # the hook itself takes longer than the wait for its beginning
 
     with Clerk(hook=slowly):
         response = _call(edge, caller, "PUT", f"/sources/{source.id}", {"active": False})

@@ -9,7 +9,7 @@ import pytest
 from tests.making import World
 from tests.services.way import quiet, running
 
-TAKES_A_SECOND = """
+TAKES_LONG = """
 import time
 from headwater import Source
 
@@ -20,15 +20,15 @@ class Slow(Source):
 
     def run(self, event):
         began = time.time()
-        time.sleep(1)
+        time.sleep({seconds})
         self.emit([began, time.time()])
 """
 
 
-def under_suspicion(world: World, attempts: int) -> list[str]:
+def under_suspicion(world: World, attempts: int, seconds: float = 1) -> list[str]:
     """Two sources whose runs were under way at so many deaths of a worker, the last of which held
-    their leases."""
-    sources = world.sources(world.component(TAKES_A_SECOND), 2)
+    their leases. A run takes so many seconds."""
+    sources = world.sources(world.component(TAKES_LONG.format(seconds=seconds)), 2)
     for source in sources:
         world.queue(source)
         world.sql("UPDATE mailbox SET attempt = %s WHERE source_id = %s", attempts, source)
@@ -40,7 +40,8 @@ def under_suspicion(world: World, attempts: int) -> list[str]:
 async def test_f6_two_on_their_last_attempt_are_not_under_way_together(
     world: World, attempts: int, beside: bool
 ) -> None:
-    sources = under_suspicion(world, attempts)
+    # Of two that are under way together the second finds its child while the first one sleeps.
+    sources = under_suspicion(world, attempts, 4 if beside else 0.5)
     async with running(world) as runner:
         runner.offer(sources)
         await quiet(world)
