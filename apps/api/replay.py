@@ -24,6 +24,7 @@ class ReplaySource(ApiView):
         params, selection = self.params(), self.selection()
         made = replay(
             source,
+            self.user.id,
             start=read_bound(params, "from", 0) or FIRST,
             end=read_bound(params, "to", MAX_N) or LAST,
             channel=read_channel(params),

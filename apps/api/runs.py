@@ -103,5 +103,5 @@ class OneRun(ApiView):
 class RerunRun(ApiView):
     @needs(WRITE)
     def post(self, _request: Request, run_id: str) -> HttpResponse:
-        rerun.rerun(_visible(self.user, run_id))
+        rerun.rerun(_visible(self.user, run_id), self.user.id)
         return empty(202)

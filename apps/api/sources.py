@@ -121,7 +121,7 @@ class RunSource(ApiView):
     @needs(WRITE)
     def post(self, request: Request, source_id: str) -> HttpResponse:
         source = lifecycle.visible(self.user, source_id)
-        lifecycle.run_now(source, orjson.dumps(request.data), request.META[ENVIRON])
+        lifecycle.run_now(source, orjson.dumps(request.data), self.user.id, request.META[ENVIRON])
         return empty(202)
 
 

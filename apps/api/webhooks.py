@@ -139,7 +139,8 @@ class ReplayDeliveries(WebhookView):
             raise missing("delivery_ids", "state")
         if state is not None and state != "dead":
             raise invalid("state", "state must be dead: nothing else is replayed as a whole")
-        webhooks.replay(webhook, None if ids is None else _delivery_ids(ids))
+        chosen = None if ids is None else _delivery_ids(ids)
+        webhooks.replay(webhook, chosen, self.user.id)
         return empty(202)
 
 

@@ -35,7 +35,7 @@ _ID = re.compile(r"([a-z]{1,4})_[0-9A-Za-z]{1,60}")
 _KINDS: dict[str, tuple[str, ...]] = {
     "source_id": ("dc",), "emitter_id": ("dc",), "listener_id": ("dc", "wh"), "user_id": ("u",),
     "owner_id": ("u",), "component_id": ("sc",), "webhook_id": ("wh",), "prefix": ("hw",),
-    "actor": ("u",),
+    "actor": ("u",), "subject_id": ("dc", "wh"),
 }  # fmt: skip
 _LOOKUPS = ("exact", "iexact", "startswith", "istartswith", "contains", "icontains")
 

@@ -4,8 +4,10 @@ own file."""
 from __future__ import annotations
 
 from apps.panel.components import ComponentAdmin
+from apps.panel.deeds import DeedAdmin
 from apps.panel.delivering import DeliveryAdmin
 from apps.panel.ledger import SourceChangeAdmin
+from apps.panel.mailboxes import MailboxRowAdmin
 from apps.panel.runs import RunAdmin
 from apps.panel.sources import SourceAdmin
 from apps.panel.users import ApiKeyAdmin, UserAdmin
@@ -14,7 +16,9 @@ from apps.panel.webhooks import WebhookAdmin
 __all__ = [
     "ApiKeyAdmin",
     "ComponentAdmin",
+    "DeedAdmin",
     "DeliveryAdmin",
+    "MailboxRowAdmin",
     "RunAdmin",
     "SourceAdmin",
     "SourceChangeAdmin",

@@ -112,16 +112,16 @@ class ReplayForm(Refusable):
             raise forms.ValidationError("Choose deliveries, or all that are dead")
         return found
 
-    def replay(self) -> int:
+    def replay(self, actor: str) -> int:
         ids = None if self.cleaned_data["every_dead"] else map(int, self.cleaned_data["chosen"])
-        return _replay(self._webhook, ids)
+        return _replay(self._webhook, ids, actor)
 
 
-def _replay(webhook: Webhook | None, ids: Iterable[int] | None) -> int:
-    """ApiError: as `webhooks.replay`; 404 for a webhook that was deleted."""
+def _replay(webhook: Webhook | None, ids: Iterable[int] | None, actor: str) -> int:
+    """ApiError: as `webhooks.replay`; 409 for a webhook that was deleted."""
     if webhook is None or webhook.deleted_at is not None:
         raise errors.conflict("the webhook is deleted")
-    return webhooks.replay(webhook, None if ids is None else list(ids))
+    return webhooks.replay(webhook, None if ids is None else list(ids), actor)
 
 
 @admin.register(Delivery)
@@ -162,7 +162,7 @@ class DeliveryAdmin(Page):
         row = self.operated(request, object_id)
         webhook = _webhook(row)
         try:
-            sent = _replay(webhook, [row.id])
+            sent = _replay(webhook, [row.id], str(request.user.pk))
         except ApiError as error:
             return self.back(request, row, error.message, bad=True)
         if not sent:
@@ -187,7 +187,7 @@ class DeliveryAdmin(Page):
         sent, refused = 0, []
         for webhook in Webhook.objects.filter(id__in=ended):
             try:
-                number = _replay(webhook, ended[webhook.id])
+                number = _replay(webhook, ended[webhook.id], str(request.user.pk))
             except ApiError as error:
                 refused.append(f"{webhook.id}: {error.message}")
             else:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http import HttpResponse as Answer
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from apps.components.models import Component
+from apps.core.admin import joined
 from apps.core.admin_lists import choice, since
 from apps.core.errors import ApiError
 from apps.core.showing import readable, visible
 from apps.events.items import EventId
 from apps.panel import reading
+from apps.panel.ledger import who
+from apps.panel.mailboxes import waiting
 from apps.panel.pages import (
     Button,
     Facts,
@@ -35,7 +42,7 @@ from apps.runs import rerun
 from apps.runs.models import HttpResponse, Run
 from apps.runs.reading import find
 from apps.runs.rerun import can_rerun, causing_event, original_event
-from apps.sources.models import Source
+from apps.sources.models import Deed, Source
 
 # A list's action queues each chosen run while the operator waits.
 AT_ONCE = 200
@@ -73,6 +80,32 @@ class RunAdmin(Page):
     hidden = ("error",)
     actions = ("rerun_chosen",)
 
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> Answer:
+        """One that has not ended is a row of a mailbox."""
+        found = self._waiting(request, unquote(object_id))
+        return found or super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Answer:
+        found = self._waiting(request, request.GET.get("q", ""))
+        answer: Answer = found or super().changelist_view(request, extra_context)
+        return answer
+
+    def _waiting(self, request: HttpRequest, text: str) -> Answer | None:
+        """To the page of a run that waits; None: `text` is the id of no such one."""
+        may = request.user.has_perm("runs.view_mailboxrow") and self.has_view_permission(request)
+        run_id = _read_id(text.strip())
+        if not may or run_id is None or Run.objects.filter(id=run_id).exists():
+            return None
+        row = waiting(run_id)
+        if row is None:
+            return None
+        message = f"Run {run_id} has not ended: it is in its mailbox since {moment(row.queued_at)}."
+        self.message_user(request, message)
+        page = reverse("admin:runs_mailboxrow_change", args=[joined((row.source_id, row.id))])
+        return redirect(page)
+
     def views(self) -> Iterable[tuple[str, View]]:
         return (("rerun", self.rerun),)
 
@@ -81,7 +114,8 @@ class RunAdmin(Page):
             yield Button("Run again", self.url_of(row, "rerun"))
 
     def sections(self, request: HttpRequest, row: Run) -> Iterator[Section]:
-        yield _about(row)
+        deeds = Deed.objects if request.user.has_perm("sources.view_deed") else Deed.objects.none()
+        yield _about(row, deeds.filter(run_id=row.id).first())
         yield Text("Error", reading.error_text(row.error))
         if request.user.has_perm("events.view_event"):
             yield from _given(row)
@@ -97,7 +131,7 @@ class RunAdmin(Page):
         # What an operator asked for twice with one press runs once.
         once = request.POST.get("once", "")[:64]
         try:
-            made = _queued_again(row, once)
+            made = _queued_again(row, request, once)
         except ApiError as error:
             return self.back(request, row, error.message, bad=True)
         return self.back(request, row, f"It is in the mailbox once more, as run {made}.")
@@ -115,7 +149,7 @@ class RunAdmin(Page):
         queued, refused = 0, []
         for row in rows:
             try:
-                _queued_again(row)
+                _queued_again(row, request)
             except ApiError as error:
                 refused.append(f"{row.id}: {error.message}")
             else:
@@ -125,13 +159,20 @@ class RunAdmin(Page):
             self.message_user(request, "; ".join(refused[:10]), "ERROR")
 
 
-def _queued_again(row: Run, once: str | None = None) -> Any:
+def _read_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _queued_again(row: Run, request: HttpRequest, once: str | None = None) -> Any:
     run = find(row.owner_id, row.id)
     assert run is not None  # it is the row that was just read
-    return rerun.rerun(run, once or None)
+    return rerun.rerun(run, str(request.user.pk), once or None)
 
 
-def _about(row: Run) -> Facts:
+def _about(row: Run, deed: Deed | None) -> Facts:
     source = Source.objects.filter(id=row.source_id).first()
     component = Component.objects.filter(id=row.component_id).first()
     facts: list[tuple[str, Any]] = [
@@ -151,9 +192,16 @@ def _about(row: Run) -> Facts:
         ("Attempt", row.attempt),
         ("Events emitted", row.emitted),
         ("Events held back", row.suppressed),
-        ("Run again of", "an earlier run" if rerun.AGAIN in row.key else None),
+        ("Run again of", _earlier(row, deed)),
+        ("Asked for by", deed and who(deed.actor)),
     ]
     return Facts("Run", facts)
+
+
+def _earlier(row: Run, deed: Deed | None) -> Any:
+    if rerun.AGAIN not in row.key:
+        return None
+    return row_link("runs.run", deed.data["run"]) if deed else "an earlier run"
 
 
 def _given(row: Run) -> Iterator[Section]:

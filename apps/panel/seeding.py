@@ -29,8 +29,8 @@ _IDS = 62**6
 MOST = 100_000_000
 _TABLES = """
 accounts_user, accounts_apikey, accounts_account, accounts_usageday, components_component,
-sources_source, sources_sourcechange, sources_timer, sources_skippedslots, actor, component_state,
-suppressed, run, http_response, event, delivery, subscriptions_webhook,
+sources_source, sources_sourcechange, sources_deed, sources_timer, sources_skippedslots, actor,
+component_state, suppressed, run, http_response, event, delivery, subscriptions_webhook,
 subscriptions_subscription, subscriptions_autosubscription, mailbox, operation
 """
 

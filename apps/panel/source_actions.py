@@ -84,7 +84,7 @@ class SourceActions(SourceTail):
         # What an operator asked for twice with one press runs once.
         once = request.POST.get("once", "")[:64]
         try:
-            lifecycle.run_now(row, MANUAL, once or None)
+            lifecycle.run_now(row, MANUAL, _actor(request), once or None)
         except ApiError as error:
             return self.back(request, row, error.message, bad=True)
         return self.back(request, row, "A run is in the mailbox.")
@@ -153,7 +153,7 @@ class SourceActions(SourceTail):
         form = ReplayForm(row, request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
-                made = replay(row, **form.wanted())
+                made = replay(row, _actor(request), **form.wanted())
             except ApiError as error:
                 form.refuse(error)
             else:

@@ -70,6 +70,17 @@ NAVIGATION: list[dict[str, Any]] = [
     },
 ]
 
+# The two kinds of entries of what people did, beside each other.
+TABS: list[dict[str, Any]] = [
+    {
+        "models": ["sources.sourcechange", "sources.deed"],
+        "items": [
+            _link("Changes", "", "sources.sourcechange"),
+            _link("Deeds", "", "sources.deed"),
+        ],
+    }
+]
+
 # Blue as water. 600 is text on white and ground under white text, 500 is text on the dark grounds:
 # each is told apart from its ground by WCAG's 4.5 to 1, which the theme's own purple is not.
 PRIMARY: dict[str, str] = {
@@ -101,6 +112,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [lambda _request: static("panel/keyboard.js")],
     "COLORS": {"primary": PRIMARY},
     "DASHBOARD_CALLBACK": "apps.panel.dashboard.fill",
+    "TABS": TABS,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": True, "show_all_applications": True, "navigation": NAVIGATION},

@@ -41,13 +41,15 @@ from apps.sources.models import Source
 KEYS = 50
 DAYS = 7
 QUOTAS = ("daily_compute_time_quota", "daily_invocations_quota")
-# What else belongs to a user; each list finds its rows by their owner.
+# What else is of a user; each list finds its rows by their owner or actor.
 _OWNED = {
     "Components": "components.component",
     "Subscriptions": "subscriptions.subscription",
     "Webhooks": "subscriptions.webhook",
     "Connected accounts": "accounts.account",
     "Usage, day by day": "accounts.usageday",
+    "Changes that it made": "sources.sourcechange",
+    "Deeds": "sources.deed",
 }
 
 

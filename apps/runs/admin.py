@@ -1,4 +1,4 @@
-"""The mailbox, leases, state, operations: looking only (history: `apps.panel.runs`)."""
+"""Leases, state, operations: looking only (runs that ended and that wait: `apps.panel`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from apps.runs.models import (
     Actor,
     ComponentState,
     HttpResponse,
-    MailboxRow,
     Operation,
     Process,
 )
@@ -29,15 +28,6 @@ class ComponentStateAdmin(LookOnly):
     search_fields = ("source_id__exact",)
     ordering = ("source_id",)
     light = ("store", "dedupe")
-
-
-@admin.register(MailboxRow)
-class MailboxRowAdmin(LookOnly):
-    list_display = ("id", "source_id", "cause", "key", "cause_at", "due_at", "attempt")
-    search_fields = ("source_id__exact",)
-    ordering = ("source_id", "id")
-    key_fields = ("source_id", "id")
-    light = ("payload",)
 
 
 @admin.register(Operation)

@@ -30,7 +30,7 @@ from apps.components.models import Component
 from apps.core import errors
 from apps.runs import conduct, listening, mailbox, operations, sequence
 from apps.runs.models import Operation
-from apps.sources import props, services
+from apps.sources import deeds, props, services
 from apps.sources.keyless import keyless_of
 from apps.sources.models import Source
 
@@ -192,17 +192,19 @@ def conclude(started: Started) -> Source:
     raise errors.unavailable("the change is still going on; read the source to see how it ended")
 
 
-def run_now(source: Source, event: bytes, request_id: str | None = None) -> None:
+def run_now(source: Source, event: bytes, actor: str, request_id: str | None = None) -> None:
     """Queue a manual run with `event` (compact JSON). 400 when the source is inactive.
 
-    The same `request_id` twice is one run; without one, every call is a run.
+    `actor` is the `u_` id of who asks. The same `request_id` twice is one run; without one, every
+    call is a run.
     """
     with transaction.atomic():
         # The lock keeps a deletion from passing between the look and the row (F17).
         source = locked(source.id, alone=False)
         if source.state != Source.State.ACTIVE:
             raise errors.bad_request("source_inactive", "the source is inactive: activate it first")
-        mailbox.enqueue(source.id, "manual", request_id or uuid.uuid4().hex, event)
+        made = mailbox.enqueue(source.id, "manual", request_id or uuid.uuid4().hex, event)
+        deeds.note(deeds.Kind.RUN_NOW, source.id, actor, run_id=made)
 
 
 def visible(owner: User, source_id: str) -> Source:

@@ -19,6 +19,7 @@ from apps.runs import lifecycle, mailbox
 from apps.runs.contract import Cause
 from apps.runs.reading import RunView
 from apps.runs.record import ERRORS
+from apps.sources import deeds
 from apps.sources.models import Source
 
 AGAIN = ":again:"
@@ -55,9 +56,9 @@ def can_rerun(state: str, cause: str) -> bool:
 
 
 @transaction.atomic
-def rerun(run: RunView, once: str | None = None) -> uuid.UUID:
-    """Queue it again; every call is one run more, but those of the same `once` are one. Returns the
-    new Run's id.
+def rerun(run: RunView, actor: str, once: str | None = None) -> uuid.UUID:
+    """Queue it again for `actor`, a `u_` id; every call is one run more, but those of the same
+    `once` are one. Returns the new Run's id.
 
     Raises ApiError: 409 unless it is `dead` or `failed`, was no hook, and its event is still
     stored; 400 when the source is inactive; 429 when its mailbox is full.
@@ -76,6 +77,7 @@ def rerun(run: RunView, once: str | None = None) -> uuid.UUID:
     referred = cause == "event" and _refer(source.id, key, first_key)
     if payload is None and not referred:
         raise errors.conflict("the event of this run is no longer stored")
+    deeds.note(deeds.Kind.RERUN, source.id, actor, run_id=made, run=str(run.id))
     return made
 
 

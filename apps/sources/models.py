@@ -113,6 +113,43 @@ class SourceChange(models.Model):
         return f"{self.source_id} v{self.version} {self.kind}"
 
 
+class Deed(models.Model):
+    """What a person did that starts runs or sends events or deliveries again. It changes no row, so
+    that it is no entry of a ledger; it is kept as long as events are.
+
+    subject_id  the source; of `redelivery` the webhook
+    run_id      of `run_now` and `rerun`: the Run that was queued
+    data        of `rerun` {run}, which was run again; of `replay` {replay, events, listeners} and
+                what was asked for of {start, end, channel, listener}; of `redelivery` {replay,
+                deliveries} and the first of the chosen {ids}; without: all dead ones
+    """
+
+    class Kind(models.TextChoices):
+        RUN_NOW = "run_now"
+        RERUN = "rerun"
+        REPLAY = "replay"
+        REDELIVERY = "redelivery"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    subject_id = models.CharField(max_length=16, db_collation="C")
+    # `u_…`
+    actor = models.CharField(max_length=16, db_collation="C")
+    at = models.DateTimeField(db_default=AppNow())
+    # The same request twice is one Run, and one deed.
+    run_id = models.UUIDField(null=True, unique=True)
+    data = CompactJSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="deed_newest"),
+            models.Index(fields=["subject_id", "-at", "-id"], name="deed_subject"),
+            models.Index(fields=["actor", "-at", "-id"], name="deed_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject_id} by {self.actor}"
+
+
 class Timer(models.Model):
     """When a source is due. Written by `apps.sources.services` and the scheduler's tick alone.
 

@@ -15,8 +15,10 @@ from django.db import connection, transaction
 
 from apps.core import errors
 from apps.core.ids import new_id
-from apps.events.items import EventId
+from apps.events.items import LAST, EventId
+from apps.events.services import FIRST
 from apps.runs import queue
+from apps.sources import deeds
 from apps.sources.models import Source
 from apps.subscriptions import matching
 from apps.subscriptions.carry import HOPS
@@ -69,13 +71,14 @@ class Replay:
 @transaction.atomic
 def replay(
     source: Source,
+    actor: str,
     *,
     start: EventId,
     end: EventId,
     channel: str | None = None,
     listener_id: str | None = None,
 ) -> Replay:
-    """Put the closed range of a source's events on their way again.
+    """Put the closed range of a source's events on their way again, for `actor`, a `u_` id.
 
     Without `channel`: the default and all custom ones, but not `$errors` and `$logs`, as deletion
     has it. Raises ApiError: 400 when it would be more than `EVENTS`, 404 for a listener that is not
@@ -105,7 +108,14 @@ def replay(
     if events > EVENTS:
         raise errors.invalid("from", f"from and to must span at most {EVENTS} events")
     transaction.on_commit(partial(queue.hint_fan_out, [source.id]))
-    return Replay(made, events, len({listener for _, listener in pairs}))
+    listeners = len({listener for _, listener in pairs})
+    if events:
+        deeds.note(
+            deeds.Kind.REPLAY, source.id, actor, replay=made, events=events, listeners=listeners,
+            start=None if start == FIRST else str(start), end=None if end == LAST else str(end),
+            channel=channel, listener=listener_id,
+        )  # fmt: skip
+    return Replay(made, events, listeners)
 
 
 def _check_listener(source: Source, listener_id: str) -> None:

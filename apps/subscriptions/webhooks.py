@@ -22,6 +22,7 @@ from apps.core.clock import AppNow, app_now
 from apps.core.http import policy_by_settings
 from apps.core.ids import base62
 from apps.runs import queue
+from apps.sources import deeds
 from apps.subscriptions import services, signing
 from apps.subscriptions.models import Delivery, Webhook
 
@@ -31,6 +32,8 @@ REPLAY_LIMIT = 10_000
 # A replay of deliveries repeats messages; one of a source (`rp_…`) makes new ones.
 REPLAY_PREFIX = "rd"
 _TRIES = 5
+# Ids that a deed names, of those that were chosen.
+NAMED = 20
 
 # The newest row of each event alone, so that a replay asked for twice repeats nothing that the
 # first one put in hand. An event that was deleted or is past its retention is not sent again.
@@ -142,19 +145,15 @@ def keys(stored: Sequence[dict[str, Any]], now_ms: int) -> list[str]:
     return [str(secrets.decrypt(one["key"])) for one in good]
 
 
-def replay(webhook: Webhook, delivery_ids: Sequence[int] | None) -> int:
+def replay(webhook: Webhook, delivery_ids: Sequence[int] | None, actor: str) -> int:
     """Send deliveries again, as new rows with the same message ids: those named, or all dead ones.
 
-    Returns how many. ApiError: 404 for an id that is not this webhook's, 409 for one that is still
-    pending, 400 beyond the limit. Nothing is sent then.
+    `actor` is the `u_` id of who asks. Returns how many. ApiError: 404 for an id that is not this
+    webhook's, 409 for one that is still pending, 400 beyond the limit. Nothing is sent then.
     """
     ids = None if delivery_ids is None else sorted(set(delivery_ids))
-    values = {
-        "webhook": webhook.id,
-        "ids": ids,
-        "limit": REPLAY_LIMIT + 1,
-        "replay": f"{REPLAY_PREFIX}_{base62(10)}",
-    }
+    made = f"{REPLAY_PREFIX}_{base62(10)}"
+    values = {"webhook": webhook.id, "ids": ids, "limit": REPLAY_LIMIT + 1, "replay": made}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_REPLAY, values)
         row = cursor.fetchone()
@@ -168,6 +167,11 @@ def replay(webhook: Webhook, delivery_ids: Sequence[int] | None) -> int:
             raise errors.not_found()
         if pending:
             raise errors.conflict("a delivery that is still pending cannot be replayed")
+        if sent:
+            deeds.note(
+                deeds.Kind.REDELIVERY, webhook.id, actor, replay=made, deliveries=sent,
+                ids=None if ids is None else ids[:NAMED],
+            )  # fmt: skip
         transaction.on_commit(partial(queue.hint_deliveries, [webhook.id]))
     count: int = sent
     return count

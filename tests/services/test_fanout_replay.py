@@ -15,7 +15,7 @@ from tests.services.fanning import carried_now, keys, store
 
 
 def again(emitter: str, start: EventId = FIRST, **asked: Any) -> Replay:
-    return replay(Source.objects.get(id=emitter), start=start, end=LAST, **asked)
+    return replay(Source.objects.get(id=emitter), "u_ada", start=start, end=LAST, **asked)
 
 
 def test_29_a_listener_gets_marked_runs_behind_what_comes_for_the_first_time(

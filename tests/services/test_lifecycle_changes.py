@@ -14,7 +14,7 @@ from apps.runs import conduct, lifecycle, mailbox
 from apps.runs.contract import RunError
 from apps.runs.lifecycle import Changes, Started
 from apps.runs.models import Actor, ComponentState, MailboxRow, Operation
-from apps.sources.models import Source
+from apps.sources.models import Deed, Source
 from tests.services import making
 from tests.services.living import BROKEN, deployed, drive, entries, hooked, now
 
@@ -240,20 +240,25 @@ def test_an_inactive_source_is_deleted_at_once_and_its_runs_are_dropped(ada: Use
 
 def test_run_now_queues_the_event(ada: User) -> None:
     source = making.source(ada)
-    lifecycle.run_now(source, b'{"a":1}')
-    lifecycle.run_now(source, b"{}")
-    lifecycle.run_now(source, b"{}", "request-1")
-    lifecycle.run_now(source, b"{}", "request-1")
+    lifecycle.run_now(source, b'{"a":1}', ada.id)
+    lifecycle.run_now(source, b"{}", ada.id)
+    lifecycle.run_now(source, b"{}", ada.id, "request-1")
+    lifecycle.run_now(source, b"{}", ada.id, "request-1")
     rows = list(MailboxRow.objects.filter(source_id=source.id).order_by("id"))
     assert [(row.cause, bytes(row.payload or b"")) for row in rows] == [
         ("manual", b'{"a":1}'), ("manual", b"{}"), ("manual", b"{}"),
     ]  # fmt: skip
+    # The same request twice is one run, and one deed.
+    deeds = Deed.objects.filter(kind="run_now", subject_id=source.id, actor=ada.id)
+    waiting = {mailbox.run_id(source.id, row.cause, row.key) for row in rows}
+    assert len(deeds) == 3
+    assert {deed.run_id for deed in deeds} == waiting
 
 
 def test_run_now_of_an_inactive_source(ada: User) -> None:
     source = making.source(ada, active=False)
     with pytest.raises(ApiError) as refused:
-        lifecycle.run_now(source, b"{}")
+        lifecycle.run_now(source, b"{}", ada.id)
     assert refused.value.status == 400
 
 

@@ -115,7 +115,7 @@ def deployed(world: World) -> Source:
 
 def test_accepted_then_paused_then_run(deployed: Source, world: World) -> None:
     """F17."""
-    lifecycle.run_now(deployed, b"1", "a")
+    lifecycle.run_now(deployed, b"1", "u_ada", "a")
     paused = lifecycle.update(deployed, Changes(active=False), world.owner)
     assert paused.operation_id is None
     assert MailboxRow.objects.filter(source_id=deployed.id).count() == 1
@@ -123,13 +123,16 @@ def test_accepted_then_paused_then_run(deployed: Source, world: World) -> None:
     assert MailboxRow.objects.filter(source_id=deployed.id).count() == 1
     with pytest.raises(ApiError):
         lifecycle.run_now(
-            lifecycle.update(deployed, Changes(active=False), world.owner).source, b"1", "b"
+            lifecycle.update(deployed, Changes(active=False), world.owner).source,
+            b"1",
+            "u_ada",
+            "b",
         )
 
 
 def test_a_deletion_drops_what_waits(deployed: Source, world: World) -> None:
     """F17: the one exception to G1."""
-    lifecycle.run_now(deployed, b"1", "a")
+    lifecycle.run_now(deployed, b"1", "u_ada", "a")
     assert lifecycle.delete(deployed, world.owner).operation_id is None
     assert world.mailbox(deployed.id) == 0
     assert Run.objects.filter(source_id=deployed.id).count() == 0
