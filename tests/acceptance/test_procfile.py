@@ -15,34 +15,13 @@ import httpx
 import pytest
 
 from tests.acceptance.byhand import LINES, ByHand
+from tests.calling import EMITTER, LISTENER
+from tests.invariants import assert_every_slot
 from tests.making import until
 from tests.processes import ROOT, Process
 
 # Seconds that units and the compose file give each.
 GRACE = {"web": 10, "scheduler": 10, "worker": 15}
-EMITTER = """
-from headwater import Http, Source
-
-
-class Numbers(Source):
-    name = "Numbers"
-    version = "0.0.1"
-    http = Http()
-
-    def run(self, event):
-        self.emit({"number": event.body["number"]})
-"""
-LISTENER = """
-from headwater import Source
-
-
-class Squares(Source):
-    name = "Squares"
-    version = "0.0.1"
-
-    def run(self, event):
-        self.emit({"square": event["number"] ** 2})
-"""
 
 
 @pytest.fixture
@@ -150,12 +129,7 @@ def two_schedulers_are_one(hand: ByHand, tickers: list[str], first: Process) -> 
         runs = hand.world.runs(source)
         assert {run.state for run in runs} == {"succeeded"}
         assert hand.world.counts(source) == list(range(1, len(runs) + 1))
-        slots = [int(run.key.split(":")[1]) // 1000 for run in runs if run.cause == "timer"]
-        skipped = hand.world.one(
-            "SELECT coalesce(sum(count), 0) FROM sources_skippedslots WHERE source_id = %s", source
-        )
-        assert len(set(slots)) == len(slots)
-        assert len(slots) + skipped == max(slots) - min(slots) + 1
+        assert_every_slot(hand.world, source)
 
 
 def tickers_of(hand: ByHand) -> list[str]:

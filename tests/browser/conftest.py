@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.finding import Found, NoBrowser, find
-from tests.browser.house import House, build, receiving
+from tests.browser.house import Hooks, House, build
 from tests.browser.visiting import DESKTOP, SCREENSHOTS, Visit, started
 from tests.processes import ROOT, Running
 
@@ -31,15 +30,16 @@ def chromium() -> Found:
 
 
 @pytest.fixture(scope="session")
-def receiver() -> Iterator[str]:
-    """The address of what takes the deliveries of the stack."""
-    with receiving() as address:
-        yield address
+def receiver() -> Iterator[Hooks]:
+    """Takes the deliveries of the stack."""
+    made = Hooks()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
-def stack(receiver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    environment = {"WORKERS": "1", "EGRESS_ALLOW": f"127.0.0.0/8:{urlsplit(receiver).port}"}
+def stack(receiver: Hooks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    environment = {"WORKERS": "1", "EGRESS_ALLOW": f"127.0.0.0/8:{receiver.port}"}
     data = tmp_path_factory.mktemp("stack")
     with Running(data, root=ROOT, environment=environment) as running:
         yield running.ready(100)
@@ -51,7 +51,7 @@ def base(stack: Running) -> str:
 
 
 @pytest.fixture(scope="session")
-def house(stack: Running, receiver: str) -> House:
+def house(stack: Running, receiver: Hooks) -> House:
     return build(stack, receiver)
 
 

@@ -5,16 +5,13 @@ and hostile wherever a stranger can write. A few tables that only trouble fills 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import psycopg
 
+from tests.loopback import Posted, Receiver
 from tests.making import until
 from tests.processes import Running
 
@@ -76,39 +73,19 @@ class House:
         return [run for run in listed if run["state"] not in ("queued", "running")]
 
 
-@contextmanager
-def receiving() -> Iterator[str]:
-    """The address of a server on loopback that takes every POST; below `/no` it has trouble."""
+class Hooks(Receiver):
+    """Takes deliveries; below `/no` it has trouble."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(503 if self.path.startswith("/no") else 204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    def take(self, posted: Posted) -> int:
+        return 503 if posted.path.startswith("/no") else 204
 
 
-def build(stack: Running, receiver: str) -> House:
-    """`receiver`: an address that takes deliveries."""
+def build(stack: Running, receiver: Hooks) -> House:
     api = stack.client()
     ticker = made(api, "/sources", component_code=TICKER, language="python", name=HOSTILE)
     listener = made(api, "/sources", component_code=LISTENER, language="javascript")
     hook, troubled = (
-        api.post("/webhooks", params={"url": f"{receiver}{path}", "name": HOSTILE}).json()["data"][
-            "id"
-        ]
-        for path in ("/hook", "/no")
+        made(api, "/webhooks", url=receiver.url(path), name=HOSTILE) for path in ("/hook", "/no")
     )
     for listens in (listener, hook, troubled):
         parties = {"emitter_id": ticker, "listener_id": listens}

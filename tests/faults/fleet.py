@@ -18,6 +18,7 @@ import redis
 from stack.places import Places
 from stack.postgres import Postgres
 from stack.valkey import Valkey
+from tests.invariants import STREAM_LENGTH, assert_every_slot
 from tests.making import World, entries, until
 from tests.processes import ROOT, Process, free_port
 from tests.servers import Server
@@ -35,7 +36,6 @@ SHORT = {
     "EGRESS_ALLOW": "127.0.0.1/32",
     "SECRET_KEY": "only-for-tests",
 }
-STREAM_LENGTH = 200
 
 
 class Servers:
@@ -165,21 +165,6 @@ class Fleet:
 
     def assert_every_slot(self, source: str, step_s: int = 1) -> None:
         assert_every_slot(self.world, source, step_s)
-
-
-def assert_every_slot(world: World, source: str, step_s: int = 1) -> None:
-    """From its first slot to its last, each was run once or is noted as skipped (G5)."""
-    step = step_s * 1000
-    slots = [int(r.key.split(":")[1]) for r in world.runs(source) if r.cause == "timer"]
-    for start, end, count in world.sql(
-        "SELECT from_ms, to_ms, count FROM sources_skippedslots WHERE source_id = %s", source
-    ):
-        noted = list(range(start, end + 1, step))
-        assert len(noted) == count
-        slots += noted
-    # Slots that start off the millisecond are cut to it.
-    numbers = sorted(round((slot - min(slots)) / step) for slot in slots)
-    assert numbers == list(range(len(slots)))
 
 
 def answers(port: int) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.loopback import Handler, Server
 from tests.making import COUNTER, until
 
 
@@ -20,7 +20,7 @@ class Gate:
         self._open = threading.Event()
         gate = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Waiting(Handler):
             def do_GET(self) -> None:
                 gate.callers.append((self.client_address[0], self.path))
                 gate.arrived += 1
@@ -34,18 +34,8 @@ class Gate:
                 self.send_response(204)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((address, 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        address, port = self._server.server_address[:2]
-        return f"http://{address!s}:{port}/"
+        self._server = Server(Waiting, address)
+        self.url = self._server.url("/")
 
     def component(self, only: str = "") -> str:
         """COUNTER, which waits at the gate first, or only when its event is the text `only`."""
@@ -61,5 +51,4 @@ class Gate:
 
     def close(self) -> None:
         self.open()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()

@@ -3,13 +3,10 @@ nothing of what was sent to us."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import pytest
 
 from tests.api.live import deploy, make_key
 from tests.faults.fleet import Fleet
+from tests.loopback import Posted, Receiver
 from tests.making import until
 from tests.processes import ROOT
 
@@ -37,55 +35,38 @@ class Emits(Source):
 """
 
 
-class Receiver:
-    """Takes envelopes as Sentry does, and keeps the events in them."""
+class Sentry(Receiver):
+    """Takes envelopes, and keeps the events in them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.events: list[dict[str, Any]] = []
-        self.text = b""
-        mine = self
+        self.dsn = f"http://public@127.0.0.1:{self.port}/1"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                mine.take(body)
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.dsn = f"http://public@127.0.0.1:{self._server.server_port}/1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def take(self, envelope: bytes) -> None:
-        self.text += envelope
-        _, *rest = envelope.splitlines()
+    def take(self, posted: Posted) -> int:
+        _, *rest = posted.body.splitlines()
         for head, item in zip(rest[::2], rest[1::2], strict=False):
             if orjson.loads(head)["type"] == "event":
                 self.events.append(orjson.loads(item))
+        return 200
 
     def of(self, logger: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event.get("logger") == logger]
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    @property
+    def text(self) -> bytes:
+        """All that ever came."""
+        return b"".join(posted.body for posted in self.got)
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
+def receiver() -> Iterator[Sentry]:
+    made = Sentry()
     yield made
     made.close()
 
 
-def test_errors_of_web_and_worker_arrive_and_no_secret_does(
-    fleet: Fleet, receiver: Receiver
-) -> None:
+def test_errors_of_web_and_worker_arrive_and_no_secret_does(fleet: Fleet, receiver: Sentry) -> None:
     url = fleet.web(SENTRY_DSN=receiver.dsn)
     worker = fleet.worker(SENTRY_DSN=receiver.dsn, PROCESS="worker7")
     worker.wait_ready()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -18,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.api.live import deploy
 from tests.faults.fleet import Fleet
 from tests.faults.test_reporting import EMITS, SECRET
+from tests.loopback import Posted, Receiver
 from tests.making import until
 from tests.services.delivering import webhook
 
@@ -37,16 +35,19 @@ class Span:
     facts: dict[str, Any]
 
 
-@dataclass
-class Collector:
+class Collector(Receiver):
     """Takes spans as an OpenTelemetry collector does; and is a webhook's receiver beside."""
 
-    spans: list[Span] = field(default_factory=list)
-    raw: bytes = b""
-    url: str = ""
+    def __init__(self) -> None:
+        super().__init__()
+        self.spans: list[Span] = []
 
-    def take(self, body: bytes) -> None:
-        self.raw += body
+    def take(self, posted: Posted) -> int:
+        if posted.path == "/v1/traces":
+            self._keep(posted.body)
+        return 200
+
+    def _keep(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             about = {a.key: a.value.string_value for a in resource.resource.attributes}
             for scope in resource.scope_spans:
@@ -66,6 +67,11 @@ class Collector:
                         )
                     )
 
+    @property
+    def raw(self) -> bytes:
+        """All spans that came."""
+        return b"".join(posted.body for posted in self.got if posted.path == "/v1/traces")
+
     def of(self, trace: str) -> dict[str, Span]:
         return {span.name: span for span in self.spans if span.trace == trace}
 
@@ -73,32 +79,13 @@ class Collector:
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     made = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.headers.get("content-encoding") == "gzip":
-                body = gzip.decompress(body)
-            if self.path == "/v1/traces":
-                made.take(body)
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     yield made
-    server.shutdown()
-    server.server_close()
+    made.close()
 
 
 def settings(collector: Collector, **more: str) -> dict[str, str]:
     return {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         **more,
     }
@@ -110,7 +97,7 @@ def test_one_trace_from_the_request_to_the_delivery(fleet: Fleet, collector: Col
     worker.wait_ready()
     endpoint = deploy(fleet.world, EMITS)
     listener = fleet.world.source(fleet.world.component())
-    fleet.world.subscribe(endpoint.source_id, webhook(fleet.world, f"{collector.url}/hook"))
+    fleet.world.subscribe(endpoint.source_id, webhook(fleet.world, f"{collector.address}/hook"))
     fleet.world.subscribe(endpoint.source_id, listener)
 
     answer = httpx.post(f"{url}/h/{endpoint.key}", content=SECRET, timeout=20)

@@ -44,6 +44,7 @@ def load(house: House) -> Iterator[Load]:
         made = Load(house)
         opened.callback(made.close)
         opened.callback(house.network.mend_all)
+        made.start()
         yield made
 
 

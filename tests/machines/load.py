@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import uuid
 from collections import Counter
+from contextlib import ExitStack
+from functools import partial
 
-import httpx
-
-from tests.acceptance import backups
-from tests.acceptance.backups import Receiver, assert_stream
-from tests.faults.fleet import assert_every_slot
+from tests.calling import EMITTER, LISTENER, Caller
+from tests.invariants import assert_each_ran_once, assert_every_slot, assert_stream
+from tests.loopback import Receiver
 from tests.machines.house import House
 from tests.making import until
 
@@ -34,67 +32,36 @@ class Ticker(Source):
 """
 
 
-class Caller:
-    """Posts 1, 2, 3 … to an endpoint, each until it is accepted, as one who will not lose any."""
-
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
-        self.accepted = 0
-        # Of what was answered otherwise: 0 is no answer at all.
-        self.refused: Counter[int] = Counter()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._post, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, within_s: float = 60) -> None:
-        """The number that is on its way is still brought home."""
-        self._stop.set()
-        self._thread.join(within_s)
-        assert not self._thread.is_alive(), f"{self.accepted + 1} was not accepted"
-
-    def _post(self) -> None:
-        with httpx.Client(timeout=20) as client:
-            while not self._stop.wait(0.05):
-                number = self.accepted + 1
-                key = uuid.uuid4().hex
-                while (status := self._try(client, number, key)) != 200:
-                    self.refused[status] += 1
-                    # So that it does not hammer; nothing hangs on how long.
-                    self._stop.wait(0.2)
-                self.accepted = number
-
-    def _try(self, client: httpx.Client, number: int, key: str) -> int:
-        try:
-            headers = {"Idempotency-Key": key}
-            return client.post(self.endpoint, json={"number": number}, headers=headers).status_code
-        except httpx.HTTPError:
-            return 0
-
-
 class Load:
     """Timers, and requests to emitters with a listener and a webhook."""
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self._opened = ExitStack()
         self.receiver = house.network.outside(lambda: Receiver(house.network.outside_address))
-        self.tickers = [
-            self._deploy(TICKER, configured_props={"timer": {"intervalSeconds": SLOW}})[0]
-            for _ in range(TIMERS)
-        ]
-        self._pace(1)
-        self.listener, _ = self._deploy(backups.LISTENER)
-        hook = {"url": self.receiver.url("/hook")}
-        webhook = house.ask("POST", "/webhooks", json=hook).json()["data"]["id"]
+        self._opened.callback(self.receiver.close)
+        self.tickers: list[str] = []
+        self.listener = ""
+        # By the emitter that they call.
         self.callers: dict[str, Caller] = {}
+
+    def start(self) -> None:
+        """Everything; it goes on."""
+        for _ in range(TIMERS):
+            timer = {"timer": {"intervalSeconds": SLOW}}
+            self.tickers.append(self._deploy(TICKER, configured_props=timer)[0])
+        self._pace(1)
+        self.listener, _ = self._deploy(LISTENER)
+        hook = {"url": self.receiver.url("/hook")}
+        webhook = self.house.ask("POST", "/webhooks", json=hook).json()["data"]["id"]
         for _ in range(EMITTERS):
-            emitter, endpoint = self._deploy(backups.EMITTER)
+            emitter, endpoint = self._deploy(EMITTER)
             for listener in (self.listener, webhook):
                 parties = {"emitter_id": emitter, "listener_id": listener}
-                house.ask("POST", "/subscriptions", params=parties)
-            self.callers[emitter] = Caller(endpoint)
-        house.network.outside(self._start)
+                self.house.ask("POST", "/subscriptions", params=parties)
+            caller = self.house.network.outside(partial(Caller, endpoint, 0.05))
+            self._opened.callback(caller.stop)
+            self.callers[emitter] = caller
         self.goes_on()
 
     def _deploy(self, code: str, **more: object) -> tuple[str, str]:
@@ -110,10 +77,6 @@ class Load:
             " * interval '1 second', interval_seconds = %s WHERE source_id = ANY(%s)",
             seconds, seconds, self.tickers,
         )  # fmt: skip
-
-    def _start(self) -> None:
-        for caller in self.callers.values():
-            caller.start()
 
     @property
     def refused(self) -> Counter[int]:
@@ -159,18 +122,14 @@ class Load:
 
     def close(self) -> None:
         """Also of a test that has failed: the next one has the hosts to itself."""
-        self._pace(SLOW)
-        for caller in self.callers.values():
-            caller.stop()
-        self.receiver.close()
+        with self._opened:
+            self._pace(SLOW)
 
     # --- what must hold ---------------------------------------------------------------------------
 
     def assert_nothing_lost_and_nothing_twice(self) -> None:
         world = self.house.world
-        assert world.sql("SELECT DISTINCT state FROM run") == [("succeeded",)]
-        twice = "SELECT count(*) - count(DISTINCT (source_id, cause, key)) FROM run"
-        assert world.one(twice) == 0
+        assert_each_ran_once(world)
         carried: list[int] = []
         announced: set[str] = set()
         for emitter, caller in self.callers.items():
@@ -182,7 +141,7 @@ class Load:
         listened = [event.payload["number"] for event in world.events(self.listener)]
         assert sorted(listened) == sorted(carried)
         assert self._deliveries() == [("delivered",)]
-        assert {message for _, message in self.receiver.got} == announced
+        assert {posted.headers["webhook-id"] for posted in self.receiver.got} == announced
         for ticker in self.tickers:
             ticks = len(world.runs(ticker))
             assert world.counts(ticker) == list(range(1, ticks + 1))
