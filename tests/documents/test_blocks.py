@@ -20,7 +20,6 @@ from tests.documents.test_guides import BESIDE, GUIDES
 from tests.documents.test_tutorial import TUTORIAL
 
 ALL = [block for document in documents() for block in blocks(document)]
-PASTED = (TUTORIAL, *GUIDES)
 # Read by programs, and read here.
 READ: dict[str, Callable[[str], Any]] = {
     "ini": lambda text: configparser.RawConfigParser(strict=False).read_string(text),
@@ -79,7 +78,9 @@ HELD = (
 
 
 def held_by(block: Block) -> list[str]:
-    if block.document in PASTED:
+    if block.document == TUTORIAL:
+        return ["tests/documents/test_tutorial.py"]
+    if block.document in GUIDES:
         return ["tests/documents/test_guides.py"]
     if block.document.startswith(SHOWN):
         return ["shown"]
