@@ -81,7 +81,7 @@ def test_the_stack_takes_what_is_written(line: str) -> None:
 @pytest.mark.parametrize("line", named([
     (place, one[0].partition("#")[0].strip())
     for place, one in found(_MAKE)
-    if one["target"] in ("backup", "restore") and "FILE=" in one[0]
+    if one["target"] in ("backup", "restore") and "=" in one[0]
 ]))  # fmt: skip
 def test_make_hands_the_file_on(line: str) -> None:
     """`make -n` shows what would be run."""

@@ -16,6 +16,8 @@ from tests.documents.blocks import Block, blocks
 from tests.documents.terminal import SECONDS, Terminal
 
 GOES_ON = re.compile(r"make run$|--follow$|python3 \w+\.py$|deno run .*$|headwater dev .*$")
+# What the API answers when it refuses, as curl shows it.
+REFUSED = re.compile(r'\{"error":')
 PLATFORM = "the platform"
 
 
@@ -80,7 +82,9 @@ class Walk:
             self._last = block.title or self._last
             terminal = self._terminal(self._last)
             goes_on = GOES_ON.search(text.rstrip()) is not None
-            self._shown[self._last] = terminal.paste(text, goes_on=goes_on)
+            shown = self._shown[self._last] = terminal.paste(text, goes_on=goes_on)
+            # curl ends with 0 whatever is answered.
+            assert not REFUSED.search(shown), shown
         elif block.language == "text":
             self._see(block.title or self._last, text)
         else:
