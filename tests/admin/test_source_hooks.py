@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from asgiref.sync import sync_to_async
 
 from apps.components.models import Component
 from apps.sources.models import Source
@@ -14,6 +13,7 @@ from tests.admin.visiting import log_in, operator, visiting
 from tests.api.conftest import EdgeProcess, StartEdge
 from tests.api.live import working
 from tests.making import World
+from workers.database import in_thread
 
 HOOKING = """
 from headwater import Source
@@ -57,28 +57,28 @@ def session(world: World) -> str:
 async def test_a_source_with_hooks_is_paused_and_resumed(
     base: str, world: World, session: str
 ) -> None:
-    source = await asyncio.to_thread(deployed, world)
+    source = await in_thread(deployed, world)
     page = address(source)
     async with working(world), visiting(base, session) as visitor:
         answer = await visitor.press(page, address(source, "pause"))
         assert (answer.status_code, answer.headers["location"]) == (302, page)
         # The message came with the late answer's own cookie.
         assert "The source is paused." in messages((await visitor.get(page)).text)
-        assert (await sync_to_async(fresh)(source)).state == "inactive"
+        assert (await in_thread(fresh, source)).state == "inactive"
         await visitor.press(page, address(source, "resume"))
         assert "The source is active." in messages((await visitor.get(page)).text)
-        assert (await sync_to_async(fresh)(source)).state == "active"
+        assert (await in_thread(fresh, source)).state == "active"
 
 
 async def test_what_a_hook_says_is_shown(base: str, world: World, session: str) -> None:
-    source = await asyncio.to_thread(deployed, world, 'raise ValueError("<b>not today</b>")')
+    source = await in_thread(deployed, world, 'raise ValueError("<b>not today</b>")')
     page = address(source)
     async with working(world), visiting(base, session) as visitor:
         # By a form, it comes back into the form.
         answer = await visitor.press(address(source, "remove"), address(source, "remove"))
         assert answer.status_code == 200
         assert "not today" in answer.text
-        assert (await sync_to_async(fresh)(source)).state == "active"
+        assert (await in_thread(fresh, source)).state == "active"
         answer = await visitor.press(page, address(source, "pause"))
         assert answer.status_code == 302
         html = (await visitor.get(page)).text
@@ -89,7 +89,7 @@ async def test_what_a_hook_says_is_shown(base: str, world: World, session: str) 
 async def test_waiting_holds_no_thread(start_edge: StartEdge, world: World, session: str) -> None:
     """Three times as many operators wait for a runner as there are threads, and pages answer."""
     edge = await asyncio.to_thread(start_edge)
-    sources = [await asyncio.to_thread(deployed, world) for _ in range(48)]
+    sources = [await in_thread(deployed, world) for _ in range(48)]
     async with visiting(edge.url, session) as visitor:
         page = (await visitor.get(address(sources[0]))).text
         assert "Pause" in page

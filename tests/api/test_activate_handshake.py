@@ -3,12 +3,13 @@ specification 12)."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import Any
 
 import httpx
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from apps.accounts.models import User
 from apps.components.models import Component
@@ -18,6 +19,7 @@ from apps.sources.models import Source
 from tests.api.conftest import EdgeProcess
 from tests.api.live import CUSTOM, eventually, working
 from tests.making import World
+from workers.database import in_thread
 
 LOOPBACK = ("127.0.0.0/8",)
 
@@ -106,10 +108,14 @@ def _create(world: World, code: str, language: str) -> lifecycle.Started:
 
 
 async def _deployed(world: World, code: str, language: str = "python") -> Source:
-    started = await asyncio.to_thread(_create, world, code, language)
+    started = await in_thread(_create, world, code, language)
     assert started.operation_id is not None
-    assert await queue.wait_operation(started.operation_id, 60)
-    return await asyncio.to_thread(lifecycle.conclude, started)
+    try:
+        assert await queue.wait_operation(started.operation_id, 60)
+    finally:
+        # Of asgiref's one thread, which lives as long as the process.
+        await sync_to_async(connections.close_all)()
+    return await in_thread(lifecycle.conclude, started)
 
 
 @pytest.mark.parametrize(("code", "language"), [(SHAKING, "python"), (SHAKING_JS, "javascript")])

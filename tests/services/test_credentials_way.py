@@ -21,6 +21,7 @@ from apps.runs import lifecycle
 from apps.sources.models import Source
 from tests.making import World
 from tests.services.way import quiet, running
+from workers.database import in_thread
 from workers.runner import Runner
 
 TOKEN = "ghp_hunter22/+x"
@@ -198,9 +199,9 @@ async def test_34_hooks_have_it_too(world: World, streams: redis.Redis) -> None:
     async with running(world) as runner:
 
         async def activate() -> Source:
-            row = await asyncio.to_thread(Source.objects.select_related("component").get, id=source)
+            row = await in_thread(Source.objects.select_related("component").get, id=source)
             changes = lifecycle.Changes(active=True)
-            started = await asyncio.to_thread(lifecycle.update, row, changes, world.owner)
+            started = await in_thread(lifecycle.update, row, changes, world.owner)
             runner.offer([source])
             await quiet(world)
             async with asyncio.timeout(20):
@@ -208,7 +209,7 @@ async def test_34_hooks_have_it_too(world: World, streams: redis.Redis) -> None:
                     "queued", "running",
                 ):  # fmt: skip
                     await asyncio.sleep(0.02)
-            return await asyncio.to_thread(lifecycle.conclude, started)
+            return await in_thread(lifecycle.conclude, started)
 
         assert (await activate()).state == "active"
         assert world.store(source) == {"length": len(TOKEN)}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.db import connection
 
 from apps.accounts.models import User
 from apps.events.services import hide_events
@@ -139,6 +140,7 @@ def test_f11_a_subscription_waits_for_a_commit_that_is_under_way(world: World) -
     def subscribe() -> None:
         owner = User.objects.get(id=world.owner)
         made.append(services.subscribe(owner, emitter, listener, "").id)
+        connection.close()
 
     thread = threading.Thread(target=subscribe)
     with world.connect() as committing:
