@@ -283,6 +283,15 @@ class World:
         )
         return [(f"{r[0]}-{r[1]}", r[2], bytes(r[3]), bytes(r[4])) for r in reversed(rows)]
 
+    def waits_for_a_lock(self, statement: str) -> bool:
+        """Whether one with this text in it does; other sessions are at work too."""
+        found: bool = self.one(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND strpos(query, %s) > 0",
+            statement,
+        )
+        return found
+
     def is_quiet(self, source_id: str | None = None) -> bool:
         """Nothing waits, nothing is held, everything is published."""
         open_rows: int = self.one(

@@ -5,8 +5,10 @@ newest slot that has passed, and note every other slot as skipped with its reaso
 a cron expression need Python for their next instant and go the same way in a second transaction.
 
 `step()` is called by beat's one static tick, and by the scheduler's own clock when no tick comes
-(a broker that is down delays nothing). Two schedulers at once share the work: SKIP LOCKED, and the
-key of a slot is unique.
+(a broker that is down delays nothing). Of two schedulers at once one fires a slot: it locks the
+timer's row, and who gets at the row later sees that it was moved on. SKIP LOCKED only saves
+waiting, so that they share the work. The key of a slot is unique beside that, while its run is
+queued.
 """
 
 from __future__ import annotations

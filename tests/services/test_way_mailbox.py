@@ -85,11 +85,7 @@ def test_a_run_that_ends_between_the_look_and_the_insert_is_not_run_again(world:
         )
         thread = threading.Thread(target=enqueue, args=(source, "a"))
         thread.start()
-        waits = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND datname = current_database()"
-        )
-        while not world.one(waits):
+        while not world.waits_for_a_lock("INSERT INTO mailbox"):
             assert thread.is_alive()
         commit.commit()
     thread.join(10)

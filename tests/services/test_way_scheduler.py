@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +16,7 @@ from apps.accounts.models import User
 from apps.runs import lifecycle
 from apps.runs.lifecycle import Changes
 from apps.sources.models import Source
-from tests.making import World
+from tests.making import World, until
 from tests.services import making
 from workers import scheduler
 
@@ -57,6 +59,12 @@ def begin_a_minute(world: World) -> float:
     offset: float = world.one("SELECT 10 - extract(second FROM statement_timestamp())::float")
     world.move_clock(offset)
     return offset
+
+
+def step_apart() -> None:
+    """In a thread."""
+    scheduler.step()
+    connection.close()
 
 
 def end_runs(world: World) -> None:
@@ -215,38 +223,35 @@ def test_two_schedulers_at_once_share_the_slots(world: World) -> None:
     assert [skipped(world, source) for source in sources] == [[]] * 60
 
 
-def test_a_scheduler_passes_over_timers_that_another_is_at(world: World) -> None:
-    """20: it neither waits for them nor runs them again."""
+@contextmanager
+def two_schedulers(world: World) -> Iterator[list[str]]:
+    """One has fired two timers and its transaction is open, the other is done or waits for it."""
     begin_a_minute(world)
     component = world.component()
     sources = [world.source(component, interval=60)]
     sources += [world.source(component, cron="* * * * *", due_in=-1)]
-    at_it, go_on = threading.Event(), threading.Event()
-    found: list[int] = []
+    second = threading.Thread(target=step_apart)
+    with transaction.atomic():
+        assert scheduler.step() == 2
+        second.start()
+        until(lambda: not second.is_alive() or world.waits_for_a_lock("sources_timer"))
+        yield sources
+    second.join(20)
+    assert not second.is_alive()
 
-    def first() -> None:
-        with transaction.atomic():
-            found.append(scheduler.step())
-            at_it.set()
-            go_on.wait(20)
-        connection.close()
 
-    def second() -> None:
-        found.append(scheduler.step())
-        connection.close()
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    threads[0].start()
-    assert at_it.wait(20)
-    threads[1].start()
-    threads[1].join(10)
-    waited = threads[1].is_alive()
-    go_on.set()
-    for thread in threads:
-        thread.join(20)
-    assert not waited
-    assert found == [2, 0]
+def test_a_scheduler_passes_over_timers_that_another_is_at(world: World) -> None:
+    """20: it does not wait for them."""
+    with two_schedulers(world) as sources:
+        assert not world.waits_for_a_lock("sources_timer")
     assert [len(queued(world, source)) for source in sources] == [1, 1]
+
+
+def test_no_slot_is_fired_twice_however_soon_its_run_has_ended(world: World) -> None:
+    """20: the timer's row decides, not the run, which may be gone by then."""
+    with two_schedulers(world) as sources, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM mailbox")
+    assert [len(queued(world, source)) for source in sources] == [0, 0]
 
 
 def test_a_stopped_timer_is_left_alone(world: World) -> None:
@@ -278,11 +283,6 @@ def scheduled(world: World) -> Source:
     source = making.source(owner, making.component(owner, making.TIMER), configured_props=wanted)
     world.sql("UPDATE sources_timer SET next_fire_at = date_trunc('minute', app_now())")
     return source
-
-
-def step_apart() -> None:
-    scheduler.step()
-    connection.close()
 
 
 def edit(source: Source, cron: str, actor: str) -> None:
