@@ -2,7 +2,7 @@
 
 What Landlock cannot see is refused here: sockets other than TCP, signals and limits of other
 processes, changes of file metadata, new processes, kernel objects that outlive a process. The
-connect call is handed to `egress.Supervisor`. Everything else is allowed; calls newer than
+connect call is handed to `dialling.Supervisor`. Everything else is allowed; calls newer than
 this table do not exist for a child.
 """
 

@@ -2,7 +2,7 @@
 
 Started as `python -I zygote.py <project root> <control descriptor>` with an empty environment.
 It imports what components need once, freezes it, and then serves one loop: forks children behind
-the wall, answers their connects (`egress.Supervisor`), reaps them, and ends with all of them when
+the wall, answers their connects (`dialling.Supervisor`), reaps them, and ends with all of them when
 the worker's end of the control socket closes (design F5). Single-threaded: a fork copies no lock
 that another thread holds, and PR_SET_PDEATHSIG follows the forking thread.
 
@@ -39,8 +39,9 @@ from typing import Any
 _HERE = Path(__file__).resolve().parent
 sys.path.insert(0, sys.argv[1])
 from workers.runtime import identity  # noqa: E402
+from workers.runtime.dialling import Supervisor  # noqa: E402
 from workers.runtime.disk import held_bytes  # noqa: E402
-from workers.runtime.egress import Only, Policy, Supervisor, name_servers  # noqa: E402
+from workers.runtime.egress import Only, Policy, name_servers  # noqa: E402
 from workers.runtime.names import Routes  # noqa: E402
 from workers.runtime.probe import probe  # noqa: E402
 from workers.runtime.sandbox import Wall  # noqa: E402
