@@ -314,4 +314,5 @@ def _begin(source_id: str, row: Row) -> Finished:
         attempt=row.attempt + 1,
         hops=row.hops,
         quiet=row.channel.startswith("$"),
+        emitted_by=row.emitted_by,
     )

@@ -31,6 +31,7 @@ def _ran(source_id: str, run: Finished, state: str, commit_ms: float, end_ms: fl
         cause_ms,
         end_ms,
         failed=state in ("failed", "dead"),
+        after=run.emitted_by,
         source_id=source_id,
         cause=run.cause,
         key=run.key,

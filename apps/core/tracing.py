@@ -3,8 +3,9 @@
 One trace for each run: its id is the run's, so that nothing has to travel with rows or messages,
 and whoever knows a run knows its trace. The first span is the run itself, from its cause to its
 commit; those of the request, the fan-out and the deliveries name it as their parent from whatever
-process they come, since its id follows from the run's too. Spans are made of times that are known
-anyway, when a step is over.
+process they come, since its id follows from the run's too. A run that an event caused has a link to
+the first span of the run that emitted it. Spans are made of times that are known anyway, when a
+step is over.
 
 The libraries are optional and are imported here alone, when they are asked for.
 """
@@ -22,8 +23,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import SpanContext, Tracer
 
 MISSING = (
     "OTEL_EXPORTER_OTLP_ENDPOINT is set, and opentelemetry is not there:"
@@ -33,14 +33,14 @@ END_SECONDS: Final = 1.0
 _HALF: Final = 1 << 64
 
 _tracer: Tracer | None = None
-_parent: Callable[[uuid.UUID], Context]
+_whole: Callable[[uuid.UUID], SpanContext]
 # The ids of the span that this thread is making; without them it gets one by chance.
 _named = threading.local()
 
 
 def start() -> None:
     """Once in a process, after the settings are read. Raises ImproperlyConfigured."""
-    global _tracer, _parent
+    global _tracer, _whole
     if not settings.OTEL_EXPORTER_OTLP_ENDPOINT:
         return
     try:
@@ -63,10 +63,9 @@ def start() -> None:
             named: uuid.UUID | None = getattr(_named, "run", None)
             return super().generate_span_id() if named is None else first_span(named)
 
-    def parent(run: uuid.UUID) -> Context:
+    def context(run: uuid.UUID) -> SpanContext:
         flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
-        whole = trace.SpanContext(run.int, first_span(run), is_remote=True, trace_flags=flags)
-        return trace.set_span_in_context(trace.NonRecordingSpan(whole))
+        return trace.SpanContext(run.int, first_span(run), is_remote=True, trace_flags=flags)
 
     who = {"service.name": settings.OTEL_SERVICE_NAME}
     if settings.PROCESS:
@@ -76,7 +75,7 @@ def start() -> None:
     )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _end_with_the_process(provider.shutdown)
-    _tracer, _parent = provider.get_tracer("headwater"), parent
+    _tracer, _whole = provider.get_tracer("headwater"), context
 
 
 def _end_with_the_process(shutdown: Callable[[], None]) -> None:
@@ -112,17 +111,25 @@ def now_ms() -> float:
 
 
 def whole(
-    run: uuid.UUID, name: str, begin_ms: float, end_ms: float, failed: bool, **facts: Any
+    run: uuid.UUID,
+    name: str,
+    begin_ms: float,
+    end_ms: float,
+    failed: bool,
+    after: uuid.UUID | None = None,
+    **facts: Any,
 ) -> None:
-    """The span that all others of this run are parts of. Only of a run that is `wanted`."""
+    """The span that all others of this run are parts of. Only of a run that is `wanted`. `after`:
+    the run that emitted the event which caused it; a link leads there when that one is traced."""
     from opentelemetry.context import Context
-    from opentelemetry.trace import StatusCode
+    from opentelemetry.trace import Link, StatusCode
 
     assert _tracer is not None
+    links = [Link(_whole(after))] if after is not None and wanted(after) else []
     _named.run = run
     try:
         span = _tracer.start_span(
-            name, Context(), start_time=_ns(begin_ms), attributes=_attributes(facts)
+            name, Context(), links=links, start_time=_ns(begin_ms), attributes=_attributes(facts)
         )
     finally:
         _named.run = None
@@ -133,10 +140,11 @@ def whole(
 
 def part(run: uuid.UUID, name: str, begin_ms: float, end_ms: float, **facts: Any) -> None:
     """One step. Clocks of two hosts differ: what would end before it begins takes no time."""
+    from opentelemetry.trace import NonRecordingSpan, set_span_in_context
+
     assert _tracer is not None
-    span = _tracer.start_span(
-        name, _parent(run), start_time=_ns(begin_ms), attributes=_attributes(facts)
-    )
+    parent = set_span_in_context(NonRecordingSpan(_whole(run)))
+    span = _tracer.start_span(name, parent, start_time=_ns(begin_ms), attributes=_attributes(facts))
     span.end(_ns(max(begin_ms, end_ms)))
 
 

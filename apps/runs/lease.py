@@ -9,6 +9,7 @@ server costs one lease, not data (a fence can repeat after such a crash: hence t
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,7 +42,7 @@ FROM sources_source s JOIN component_state c ON c.source_id = s.id WHERE s.id = 
 
 _ROWS = """
 SELECT m.source_id, m.id, m.cause, m.key, m.cause_at, m.queued_at, m.attempt,
-       coalesce(m.payload, e.payload, 'null'), m.hops, coalesce(m.channel, '')
+       coalesce(m.payload, e.payload, 'null'), m.hops, coalesce(m.channel, ''), e.run_id
 FROM unnest(%(ids)b::text[]) AS u(id)
 JOIN sources_source s ON s.id = u.id AND s.state = 'active'
 CROSS JOIN LATERAL (
@@ -149,8 +150,8 @@ CAREFUL_RUNS = 20
 @dataclass(slots=True)
 class Row:
     """One Run of the mailbox. `payload` is the event, compact JSON; `channel` the one on which it
-    was emitted, `hops` how many sources it came through; `began`: when it was given to a child, on
-    this worker's monotonic clock."""
+    was emitted by the run `emitted_by`, `hops` how many sources it came through; `began`: when it
+    was given to a child, on this worker's monotonic clock."""
 
     id: int
     cause: str
@@ -161,6 +162,7 @@ class Row:
     payload: bytes
     hops: int = 0
     channel: str = ""
+    emitted_by: uuid.UUID | None = None
     began: float = 0.0
 
 
@@ -217,7 +219,7 @@ async def look(connection: AsyncConnection[Any], held: dict[str, Held], rows: in
         h.configured_props, h.secret_props = bytes(r[7]), bytes(r[8])
         h.endpoint_key, h.concurrency = r[9], r[10]
     for r in await mailbox.fetchall():
-        held[r[0]].rows.append(Row(r[1], r[2], r[3], r[4], r[5], r[6], bytes(r[7]), r[8], r[9]))
+        held[r[0]].rows.append(Row(*r[1:]))
     for source_id, operation_id in await operations.fetchall():
         held[source_id].operations.append(operation_id)
 
@@ -225,7 +227,7 @@ async def look(connection: AsyncConnection[Any], held: dict[str, Held], rows: in
 async def http_rows(connection: AsyncConnection[Any], source_id: str) -> list[Row]:
     """The HTTP Runs of a source that we hold, whether it is active yet or not."""
     cursor = await connection.execute(_HTTP_ROWS, {"id": source_id})
-    return [Row(r[0], r[1], r[2], r[3], r[4], r[5], bytes(r[6])) for r in await cursor.fetchall()]
+    return [Row(*r) for r in await cursor.fetchall()]
 
 
 async def more_http_rows(
@@ -234,7 +236,7 @@ async def more_http_rows(
     """The oldest HTTP Runs of a source that we hold besides these, unless its turn must end."""
     values = {"id": source_id, "known": list(known), "limit": limit}
     cursor = await connection.execute(_MORE_HTTP_ROWS, values)
-    return [Row(r[0], r[1], r[2], r[3], r[4], r[5], bytes(r[6])) for r in await cursor.fetchall()]
+    return [Row(*r) for r in await cursor.fetchall()]
 
 
 def _names(held: Sequence[Held]) -> dict[str, Any]:
@@ -255,8 +257,8 @@ async def renew(
     connection: AsyncConnection[Any], held: Sequence[Held], lease_seconds: float
 ) -> set[str]:
     """Prolong; returns the sources that are still ours (F5)."""
-    names = _names(_sorted(held))
-    cursor = await connection.execute(_RENEW, {**names, "lease": lease_seconds})
+    values = {**_names(_sorted(held)), "lease": lease_seconds}
+    cursor = await connection.execute(_RENEW, values)
     return {r[0] for r in await cursor.fetchall()}
 
 
@@ -298,9 +300,8 @@ async def mark_started(
     connection: AsyncConnection[Any], rows: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], int]:
     """Count an attempt of these Runs: their child has started (F6). Returns the new counts."""
-    cursor = await connection.execute(
-        _STARTED, {"sources": [r[0] for r in rows], "ids": [r[1] for r in rows]}
-    )
+    values = {"sources": [r[0] for r in rows], "ids": [r[1] for r in rows]}
+    cursor = await connection.execute(_STARTED, values)
     return {(r[0], r[1]): r[2] for r in await cursor.fetchall()}
 
 

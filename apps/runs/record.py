@@ -46,8 +46,8 @@ class Finished:
     """One Run that ended. `mailbox_id` is None for hooks, which do not queue.
 
     `hops` are those of the event that caused it; `quiet` says that it came from a `$` channel, so
-    that what the run leaves on such channels is stored and never carried on (F12). `withheld` are
-    the emits that dedupe held back.
+    that what the run leaves on such channels is stored and never carried on (F12); `emitted_by` is
+    the run that emitted it. `withheld` are the emits that dedupe held back.
     """
 
     mailbox_id: int | None
@@ -67,6 +67,7 @@ class Finished:
     events: list[NewEvent] = field(default_factory=list)
     hops: int = 0
     quiet: bool = False
+    emitted_by: uuid.UUID | None = None
     withheld: list[Withheld] = field(default_factory=list)
 
     @property

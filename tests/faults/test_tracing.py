@@ -33,6 +33,7 @@ class Span:
     service: str
     process: str
     facts: dict[str, Any]
+    links: list[tuple[str, str]]
 
 
 class Collector(Receiver):
@@ -64,6 +65,7 @@ class Collector(Receiver):
                             about["service.name"],
                             about.get("service.instance.id", ""),
                             facts,
+                            [(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
                         )
                     )
 
@@ -118,11 +120,13 @@ def test_one_trace_from_the_request_to_the_delivery(fleet: Fleet, collector: Col
     assert spans["deliver"].facts["headwater.outcome"] == "delivered"
     assert spans["execute"].begin >= spans["wait"].begin
     assert spans["commit"].begin >= spans["execute"].end - 1_000_000
-    # The listener's run is a trace of its own, and says which event it is for.
+    assert [span.name for span in [run, *spans.values()] if span.links] == []
+    # The listener's run is a trace of its own, says which event it is for, and leads back.
     until(lambda: [span for span in collector.spans if span.name == "run (event)"])
     [other] = [span for span in collector.spans if span.name == "run (event)"]
     event_id = spans["deliver"].facts["headwater.event_id"]
     assert other.facts["headwater.key"] == f"{endpoint.source_id}:{event_id}:0"
+    assert other.links == [(trace, run.id)]
     assert "fan out" in collector.of(other.trace)
     assert SECRET.encode() not in collector.raw
     assert endpoint.key.encode() not in collector.raw
