@@ -98,8 +98,8 @@ class Lists(ModelAdmin):  # type: ignore[misc]
         for entry in self.get_list_filter(request):
             name = entry[0] if isinstance(entry, tuple | list) else entry
             offered.add(str(getattr(name, "parameter_name", name)))
-        wanted = {lookup, lookup.removesuffix("__exact"), f"{lookup}__exact"}
-        return bool(wanted & offered) or lookup.partition("__")[0] in offered
+        bare = lookup.removesuffix("__exact").removesuffix("__isnull")
+        return bool({lookup, bare, f"{bare}__exact"} & offered)
 
 
 class LookOnly(Lists):

@@ -108,8 +108,9 @@ def _alive(seen: list[Seen]) -> Iterator[tuple[str, Any]]:
 def _hour(runs: Minutes) -> Iterator[tuple[str, Any]]:
     beyond = " or more" if runs.partial else ""
     yield "Runs of the last hour", f"{runs.total(*runs.counts):,}{beyond}"
-    yield "Failed of them", link(f"{runs.total('failed'):,}", list_url("runs.run", "state=failed"))
-    yield "Dead of them", link(f"{runs.total('dead'):,}", list_url("runs.run", "state=dead"))
+    for name in ("failed", "dead"):
+        there = list_url("runs.run", f"state={name}&since=1h")
+        yield f"{name.capitalize()} of them", link(f"{runs.total(name):,}", there)
 
 
 def _lag(figures: Figures) -> Iterator[tuple[str, Any]]:

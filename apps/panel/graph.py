@@ -145,15 +145,16 @@ def around(source_id: str, owner_id: str, depth: int) -> Graph:
     graph = Graph()
     graph.party(source_id)
     rules = _rows(_OF_RULES, owner=owner_id)
+    graph.partial |= len(rules) == ROWS
     for rule in dict.fromkeys(row[0] for row in rules if row[0] == EVERY_SOURCE):
         graph.tie(source_id, f"{rule} {owner_id}")
     found = graph.add(row for row in rules if row[0] == EVERY_SOURCE and row[1] != source_id)
     frontier = {source_id}
     for _ in range(depth):
         ids = sorted(frontier)
-        rows = [*_rows(_EMITTED, ids=ids), *_rows(_HEARD, ids=ids)]
-        graph.partial |= len(rows) >= ROWS
-        frontier = {key for key in graph.add(rows) | found if " " not in key}
+        emitted, heard = _rows(_EMITTED, ids=ids), _rows(_HEARD, ids=ids)
+        graph.partial |= ROWS in (len(emitted), len(heard))
+        frontier = {key for key in graph.add([*emitted, *heard]) | found if " " not in key}
         found = set()
         if not frontier:
             break
@@ -166,7 +167,7 @@ def connected(owner_id: str | None = None) -> Graph:
     sql = _CONNECTED.format(where="WHERE owner_id = %(owner)s" if owner_id else "")
     rows = _rows(sql, owner=owner_id)
     graph.add(rows)
-    graph.partial |= len(rows) >= ROWS
+    graph.partial |= len(rows) == ROWS
     return graph
 
 

@@ -20,6 +20,8 @@ from apps.sources.models import SourceChange
 # Earlier entries of the source among which the values of before are looked for.
 LOOKED_BACK = 50
 _NOT_SET = "-"
+# Of a component that is only named.
+COMPONENT_UNREAD = ("code", "files", "props", "description")
 
 
 @admin.register(SourceChange)
@@ -119,7 +121,7 @@ def _shown(name: str, data: Mapping[str, Any]) -> Any:
         names = sorted(value) if isinstance(value, dict) else []
         return line(f"{len(names)} sealed" + (f": {', '.join(names)}" if names else ""))
     if name == "component_id":
-        found = Component.objects.filter(id=value).first()
+        found = Component.objects.filter(id=value).defer(*COMPONENT_UNREAD).first()
         return row_link("components.component", value, found or value)
     if name == "owner_id":
         return row_link("accounts.user", value)

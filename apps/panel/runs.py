@@ -17,13 +17,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from apps.components.models import Component
+from apps.core import errors
 from apps.core.admin import joined
 from apps.core.admin_lists import choice, since
 from apps.core.errors import ApiError
 from apps.core.showing import readable, visible
 from apps.events.items import EventId
 from apps.panel import reading
-from apps.panel.ledger import who
+from apps.panel.ledger import COMPONENT_UNREAD, who
 from apps.panel.mailboxes import waiting
 from apps.panel.pages import (
     Button,
@@ -168,13 +169,15 @@ def _read_id(text: str) -> UUID | None:
 
 def _queued_again(row: Run, request: HttpRequest, once: str | None = None) -> Any:
     run = find(row.owner_id, row.id)
-    assert run is not None  # it is the row that was just read
+    # Its day may be past its retention since the row was read.
+    if run is None:
+        raise errors.not_found()
     return rerun.rerun(run, str(request.user.pk), once or None)
 
 
 def _about(row: Run, deed: Deed | None) -> Facts:
     source = Source.objects.filter(id=row.source_id).first()
-    component = Component.objects.filter(id=row.component_id).first()
+    component = Component.objects.filter(id=row.component_id).defer(*COMPONENT_UNREAD).first()
     facts: list[tuple[str, Any]] = [
         ("State", state(row.state)),
         ("Source", row_link("sources.source", source.id, source) if source else row.source_id),

@@ -94,6 +94,15 @@ def test_what_is_near_a_source(chain: list[str], operator: User, depth: int, las
     assert len(re.findall(r"<td>default</td>", html)) == last
 
 
+def test_what_is_left_out_is_said(chain: list[str], operator: User, monkeypatch: Any) -> None:
+    """Of what listens and of what is listened to each has its own bound."""
+    alice = User.objects.get(username="alice")
+    monkeypatch.setattr(graph, "ROWS", 2)
+    assert not graph.around(chain[2], alice.id, 1).partial
+    subscribe(alice, chain[2], chain[0])
+    assert graph.around(chain[2], alice.id, 1).partial
+
+
 def test_whatever_its_id_a_source_is_found(chain: list[str], operator: User) -> None:
     """Django's admin reads `_3A` in an address as a colon."""
     alice = User.objects.get(username="alice")

@@ -107,6 +107,14 @@ def test_no_column_is_asked_but_those_that_are_offered(user: User, lookup: str) 
     assert client.get(f"{walking.address(Webhook)}?{lookup}").status_code == 400
 
 
+@pytest.mark.parametrize("lookup", ["state__regex=x", "state__gt=a", "cause__icontains=x"])
+def test_a_column_is_asked_in_no_other_way(user: User, lookup: str) -> None:
+    """There is no index for it."""
+    client = Client()
+    client.force_login(user)
+    assert client.get(f"{walking.address(Run)}?{lookup}").status_code == 400
+
+
 def test_choices_are_never_counted(user: User) -> None:
     changes = walking.changes_of(user, Source, f"{walking.address(Source)}?_facets=True")
     assert not changes.add_facets

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts import services
 from apps.accounts.models import ApiKey, UsageDay, User
 from apps.core.clock import app_now
+from apps.panel import users
 from tests.admin.operating import (
     address,
     buttons,
@@ -166,6 +167,19 @@ def test_without_the_permissions_no_key_is_revoked(
     assert viewer.get(address(key)).status_code == (200 if held == VIEW else 403)
     viewer.post(LIST, {"action": "revoke_chosen", "_selected_action": [key.id]})
     assert is_live(key)
+
+
+def test_a_list_revokes_a_bounded_number(
+    client: Client, ada: User, key: ApiKey, monkeypatch: Any
+) -> None:
+    other = services.create_key(ada)[0]
+    data = {"action": "revoke_chosen", "_selected_action": [key.id, other.id]}
+    monkeypatch.setattr(users, "AT_ONCE", 1)
+    assert "At most 1 keys at once" in text(client.post(LIST, data, follow=True))
+    assert is_live(key)
+    monkeypatch.setattr(users, "AT_ONCE", 2)
+    assert "2 keys revoked" in text(client.post(LIST, data, follow=True))
+    assert not is_live(key)
 
 
 def test_who_may_only_look_is_offered_nothing(ada: User, key: ApiKey) -> None:
