@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.postgres.operations import (
     AddIndexConcurrently,
     RemoveIndexConcurrently,
 )
 from django.db import migrations, models
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
+from django.db.migrations.questioner import NonInteractiveMigrationQuestioner
+from django.db.migrations.state import ProjectState
 
 from tests.documents.blocks import blocks
 
@@ -128,6 +133,16 @@ def test_the_running_version_lives_through_it(path: Path) -> None:
     excused = excuse(migration) or name(path) in BEFORE
     assert found == [] or excused, f"{found}: expand, deploy, contract; or say `breaks = …`"
     assert found or not excused, "an excuse that nothing needs"
+
+
+def test_they_make_what_the_models_say() -> None:
+    """As `makemigrations --check` sees it, without a database."""
+    wanted = ProjectState.from_apps(apps)
+    made = MigrationLoader(None).project_state()
+    asking = NonInteractiveMigrationQuestioner(specified_apps=frozenset(), dry_run=True)
+    changes = MigrationAutodetector(made, wanted, asking).changes(graph=MigrationLoader(None).graph)
+    found = {label: [str(one.operations) for one in each] for label, each in changes.items()}
+    assert found == {}
 
 
 TEXT = models.TextField
