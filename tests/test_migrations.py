@@ -139,7 +139,7 @@ def test_they_make_what_the_models_say() -> None:
     """As `makemigrations --check` sees it, without a database."""
     wanted = ProjectState.from_apps(apps)
     made = MigrationLoader(None).project_state()
-    asking = NonInteractiveMigrationQuestioner(specified_apps=frozenset(), dry_run=True)
+    asking = NonInteractiveMigrationQuestioner(specified_apps=set(), dry_run=True)
     changes = MigrationAutodetector(made, wanted, asking).changes(graph=MigrationLoader(None).graph)
     found = {label: [str(one.operations) for one in each] for label, each in changes.items()}
     assert found == {}
