@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -98,8 +99,9 @@ def curl(stack: Running) -> Curl:
     def run(command: str, **values: str) -> tuple[int, Any]:
         words = shlex.split(command.replace("\\\n", " "))[1:]
         values |= {"API": f"{stack.address}/v1", "KEY": stack.key}
-        for name, value in values.items():
-            words = [word.replace(name, value) for word in words]
+        # At once: an id that is put in may have a name in it.
+        names = re.compile("|".join(values))
+        words = [names.sub(lambda name: values[name[0]], word) for word in words]
         status, body = (_with_curl if shutil.which("curl") else _with_httpx)(words)
         return status, json.loads(body) if body else None
 

@@ -122,7 +122,8 @@ def test_what_dies_is_started_again_and_its_group_is_cleared(start: Start, name:
 
     until(is_back, 10, f"{name} is back")
     assert left_over(family, within_s=5) == []
-    assert any(f"{name} was killed by SIGKILL" in line for line in running.errors)
+    told = f"{name} was killed by SIGKILL"
+    until(lambda: any(told in line for line in running.errors), 10, told)
     assert running.stop() == 0
 
 

@@ -56,14 +56,19 @@ def test_counters_are_the_sum_over_processes_and_survive_them(fleet: Fleet) -> N
     second.wait_ready()
     more(10)
     until(lambda: counted(120))
-    by_row = fleet.world.sql("SELECT name FROM process WHERE metrics::text <> '{}'")
-    assert {name for [name] in by_row} >= {"worker1", "worker2"}
+    by_row = "SELECT name FROM process WHERE metrics::text <> '{}'"
+    until(lambda: {name for [name] in fleet.world.sql(by_row)} >= {"worker1", "worker2"})
     found = scrape(url)
     assert 1 <= found["commits_total"] == found["commit_seconds_count"] <= 120
     assert found["children_started_total"] >= 1
-    assert found["processes ok worker"] == 2
-    assert found["worker_slots"] == 32
     assert found["mailbox_runs"] == 0
+
+    def at_work() -> tuple[float, float]:
+        now = scrape(url)
+        return now["processes ok worker"], now["worker_slots"]
+
+    # One that has its turn late on a busy machine is silent meanwhile.
+    until(lambda: at_work() == (2, 32))
     # One says goodbye, one cannot: what both have done stays done.
     first.signal(signal.SIGTERM)
     first.wait()

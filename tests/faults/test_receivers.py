@@ -233,7 +233,8 @@ async def test_a_host_that_hung_gets_one_slot_until_it_answers(world: World) -> 
         emitted(world, hook, 8)
         async with looping(delivery):
             await receiver.wait(2)
-            assert sum(delivery._of_host.values()) == 1
+            # None, where its time has been over meanwhile.
+            assert sum(delivery._of_host.values()) <= 1
 
 
 # --- the worker dies ------------------------------------------------------------------------------

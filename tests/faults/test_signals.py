@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import LEASE_SECONDS, Fleet
 from tests.faults.gate import Gate
 from tests.making import until
 
@@ -123,12 +123,11 @@ def test_a_run_longer_than_its_lease_is_renewed_and_no_poison(fleet: Fleet, gate
     """F5, F6. Others are there to take it over, and do not."""
     source = fleet.world.source(fleet.world.component(gate.component()))
     fleet.world.queue(source)
-    workers = [fleet.worker(LEASE_SECONDS="0.9"), fleet.worker(LEASE_SECONDS="0.9")]
-    for worker in workers:
+    for worker in [fleet.worker(), fleet.worker()]:
         worker.wait_ready()
     gate.wait()
     first = expires(fleet)
-    until(lambda: expires(fleet) > first + 3)
+    until(lambda: expires(fleet) > first + 2 * LEASE_SECONDS)
     gate.open()
     fleet.settle()
     assert fence(fleet) == 1

@@ -127,7 +127,7 @@ def test_one_trace_from_the_request_to_the_delivery(fleet: Fleet, collector: Col
     event_id = spans["deliver"].facts["headwater.event_id"]
     assert other.facts["headwater.key"] == f"{endpoint.source_id}:{event_id}:0"
     assert other.links == [(trace, run.id)]
-    assert "fan out" in collector.of(other.trace)
+    until(lambda: "fan out" in collector.of(other.trace))
     assert SECRET.encode() not in collector.raw
     assert endpoint.key.encode() not in collector.raw
 
