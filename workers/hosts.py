@@ -136,6 +136,9 @@ class SchedulerHost:
             self._pulse.failed(TICK)
             logger.exception("tick failed")
         finally:
+            if self._stop.is_set():
+                # `stop` came in the midst of this tick, whose sign of life is not the last word.
+                self._pulse.end_now()
             close_old_connections()
             self._lock.release()
 
