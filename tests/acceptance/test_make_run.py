@@ -62,6 +62,8 @@ def read(running: Running, path: str) -> dict[str, Any]:
     return answer
 
 
+# Two starts and a stop, each of which has a time of its own.
+@pytest.mark.timeout(300)
 def test_the_readme_and_a_second_start(tmp_path: Path, site: Site) -> None:
     port = site.address.rsplit(":", 1)[1]
     environment = {"EGRESS_ALLOW": f"127.0.0.0/8:{port}"}

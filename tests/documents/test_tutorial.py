@@ -9,6 +9,8 @@ from tests.documents.walk import Walk
 TUTORIAL = "docs/tutorial.md"
 
 
+# Each step has a time of its own: thirty commands, and five rounds of a timer.
+@pytest.mark.timeout(400)
 def test_the_tutorial_is_pasted_as_it_stands(here: Walk) -> None:
     here.through(TUTORIAL)
 
