@@ -7,10 +7,16 @@ database take `valkey`; tests that break a server start their own `Server` (test
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import django
+import hypothesis
 import pytest
-from hypothesis import HealthCheck, settings
+import redis
+from django.conf import settings
+from django.db import connection
+from django.test.utils import setup_databases
+from pytest_django import DjangoDbBlocker
 
 from tests.servers import Server, TestServers
 
@@ -22,10 +28,13 @@ django.setup()
 
 # Machines that run tests are busy: no case is late. The same cases each time, so that a change is
 # red for what it did; new ones are drawn by `make fuzz`.
-settings.register_profile(
-    "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-settings.load_profile("tests")
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,6 +68,24 @@ def server_environment(postgres: Server, valkey: Server) -> dict[str, str]:
     return servers.environment()
 
 
+@pytest.fixture
+def streams(valkey: Server) -> Iterator[redis.Redis]:
+    """The streams, none yet."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushall()
+    yield client
+    client.flushall()
+    client.close()
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: Server, valkey: Server) -> None:
     """pytest-django's hook before it makes the test database: the servers must run by then."""
+
+
+@pytest.fixture(scope="session")
+def test_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Made here when no test of the session asked pytest-django for it."""
+    if not connection.settings_dict["NAME"].startswith("test_"):
+        with django_db_blocker.unblock():
+            setup_databases(verbosity=0, interactive=False, aliases={"default": {}})

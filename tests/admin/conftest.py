@@ -12,9 +12,9 @@ from pytest_django import DjangoDbBlocker
 
 from apps.panel import seeding
 from tests.api.conftest import _shared_edge, start_edge
-from tests.api.live import test_database, world
+from tests.api.live import world
 
-__all__ = ["_shared_edge", "start_edge", "test_database", "world"]  # fixtures
+__all__ = ["_shared_edge", "start_edge", "world"]  # fixtures
 
 SMALL = seeding.Sizes(
     sources=1_500, events=9_000, runs=6_000, users=5, components=50, webhooks=50,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -28,13 +27,13 @@ from apps.core.ids import new_id
 from apps.sources.models import Source
 from tests.api.counted import no_wrong_keys
 from tests.api.described import undeclared
-from tests.api.live import test_database, world
-from tests.api.worker import directory, started, told, worker
+from tests.api.live import world
+from tests.api.worker import directory, hosts, started, told, worker
+from tests.processes import ROOT, free_port
 
 # Fixtures, for the tests of this folder.
-__all__ = ["directory", "no_wrong_keys", "started", "test_database", "told", "worker", "world"]
+__all__ = ["directory", "hosts", "no_wrong_keys", "started", "told", "worker", "world"]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CODE = "module.exports = {name: 'Feed', run() {}}"
 PROPS = [{"name": "url", "type": "string"}, {"name": "timer", "type": "$.interface.timer"}]
 
@@ -236,13 +235,6 @@ def _current_database() -> str:
     return str(row[0])
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 StartEdge = Callable[..., EdgeProcess]
 
 
@@ -260,7 +252,7 @@ def start_edge(
     base = {**os.environ, **server_environment, "DATABASE_URL": url}
 
     def start(**environment: str) -> EdgeProcess:
-        port, log = _free_port(), tmp_path_factory.mktemp("edge") / "edge.log"
+        port, log = free_port(), tmp_path_factory.mktemp("edge") / "edge.log"
         command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"]
         command += ["--port", str(port), "config.asgi:application"]
         with log.open("ab") as output:

@@ -13,8 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db import connection
-from django.test.utils import setup_databases
 from pytest_django import DjangoDbBlocker
 
 from apps.accounts import keys
@@ -112,14 +110,6 @@ def make_key(world: World) -> str:
         sha256=keys.digest(text),
     )
     return text
-
-
-@pytest.fixture(scope="session")
-def test_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Made here when no test of the session asked pytest-django for it."""
-    if not connection.settings_dict["NAME"].startswith("test_"):
-        with django_db_blocker.unblock():
-            setup_databases(verbosity=0, interactive=False, aliases={"default": {}})
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ from tests.api.worker import Worker, running
 from tests.hosts import RAW, Hosts
 from tests.packages.registry import Registry, Serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("told")]
 
 VERSION = "exports.version = require('./package.json').version;"
 TREE = f"https://{RAW}/who/repository/main"
@@ -34,21 +33,9 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    with Hosts(tmp_path_factory.mktemp("hosts"), RAW) as hosts:
-        yield hosts
-
-
-@pytest.fixture(scope="module")
 def started(directory: Path, hosts: Hosts) -> Iterator[Worker]:
     with running(Worker(directory, hosts, load_timeout_s=5.0)) as worker:
         yield worker
-
-
-@pytest.fixture
-def worker(told: Any, started: Worker, transactional_db: None) -> Iterator[Worker]:
-    with started:
-        yield started
 
 
 def python(inside: str = "    def run(self): pass", before: str = "", name: str = "'A'") -> str:

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from prometheus_client.metrics_core import Metric
 
-from tests.api.conftest import ROOT
 from tests.api.test_metrics import documented, scraped, token
+from tests.processes import ROOT
 
 __all__ = ["token"]
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import ROOT, Api, body_of, make_caller
+from tests.api.conftest import Api, body_of, make_caller
 from tests.api.worker import Worker
 from tests.packages.registry import Registry, Serving
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

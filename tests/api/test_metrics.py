@@ -19,8 +19,9 @@ from apps.api.gauges import gauges
 from apps.core import metrics
 from apps.runs import processes
 from apps.sources.models import Timer
-from tests.api.conftest import ROOT, Api, StartEdge, assert_error, make_source
+from tests.api.conftest import Api, StartEdge, assert_error, make_source
 from tests.api.live import eventually
+from tests.processes import ROOT
 
 TOKEN = "scrape-with-this"
 DOCUMENT = (ROOT / "docs/observability.md").read_text()

@@ -15,8 +15,9 @@ from apps.api.openapi.errors import ERRORS
 from apps.api.openapi.parts import Operation
 from apps.api.openapi.paths import PATH_PARAMETERS
 from apps.api.urls import ALIASES, OPEN, ROUTES
-from tests.api.conftest import ROOT, Api, body_of
+from tests.api.conftest import Api, body_of
 from tests.api.described import conforms, schema_errors
+from tests.processes import ROOT
 
 METHODS = ("get", "post", "put", "delete")
 BY_ID = {operation.id: operation for operation in operations()}

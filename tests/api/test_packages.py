@@ -24,7 +24,7 @@ from workers import packages
 from workers.runtime.pool import Runtime
 from workers.runtime.settings import RuntimeSettings
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("told")]
 
 VERSION = "exports.version = require('./package.json').version;"
 CODE = """const one = require("one@1");
@@ -40,21 +40,9 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    with Hosts(tmp_path_factory.mktemp("hosts"), RAW) as hosts:
-        yield hosts
-
-
-@pytest.fixture(scope="module")
 def started(directory: Path, hosts: Hosts) -> Iterator[Worker]:
     with running(Worker(directory, hosts)) as worker:
         yield worker
-
-
-@pytest.fixture
-def worker(told: Any, started: Worker, transactional_db: None) -> Iterator[Worker]:
-    with started:
-        yield started
 
 
 def create(caller: Api, code: str) -> Component:

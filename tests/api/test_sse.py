@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -13,14 +13,12 @@ import orjson
 import psutil
 import pytest
 import redis
-from django.conf import settings
 
 from apps.accounts import keys
 from tests.api.conftest import EdgeProcess
 from tests.api.following import Tail, following
 from tests.api.live import eventually, make_key
 from tests.making import World
-from tests.servers import Server
 
 
 @pytest.fixture
@@ -36,15 +34,6 @@ def key(world: World) -> str:
 @pytest.fixture
 def source(world: World) -> str:
     return world.source(world.component())
-
-
-@pytest.fixture
-def streams(valkey: Server) -> Iterator[redis.Redis]:
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    client.flushall()
-    yield client
-    client.flushall()
-    client.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from apps.core.http import Client, by_settings
-from tests.hosts import Hosts
+from tests.hosts import RAW, Hosts
 from tests.packages.registry import Registry
 from tests.services.way import database_url
 from workers.accounts import PROVIDER_SECONDS, Accounts
@@ -139,6 +139,13 @@ def started(directory: Path) -> Iterator[Worker]:
     """One for the tests of a module; override it where it needs more."""
     with running(Worker(directory)) as worker:
         yield worker
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """Where GitHub's files are."""
+    with Hosts(tmp_path_factory.mktemp("hosts"), RAW) as made:
+        yield made
 
 
 @pytest.fixture

@@ -18,10 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 # What a busy machine may take beyond what the settings say: a look of an idle runner, a child.
 SLACK = 8.0
 KILL_SLACK = 3.0
-# Waits at the gate, which it tells the number of its process; or it takes a while and asks nobody.
+# Waits at the gate, which it tells the number of its process; and then, if it shall, until it is
+# woken by a signal, for which no line is needed.
 WAITING = """
 import os
-import time
+import signal
 from urllib.request import urlopen
 
 from headwater import Source, Store
@@ -34,15 +35,16 @@ class Waiting(Source):
 
     def run(self, event):
         urlopen("GATE" + str(os.getpid())).close()
-        time.sleep(SECONDS)
+        if SLEEPS:
+            os.kill(os.getpid(), signal.SIGSTOP)
         count = self.db.get("count", 0) + 1
         self.db.set("count", count)
         self.emit({"count": count})
 """
 
 
-def deploy(house: House, gate: Gate, seconds: float = 0) -> str:
-    code = WAITING.replace("GATE", gate.url).replace("SECONDS", str(seconds))
+def deploy(house: House, gate: Gate, *, sleeps: bool = False) -> str:
+    code = WAITING.replace("GATE", gate.url).replace("SLEEPS", str(sleeps))
     made = house.ask("POST", "/sources", json={"component_code": code}).json()["data"]
     return str(made["id"])
 
@@ -50,6 +52,14 @@ def deploy(house: House, gate: Gate, seconds: float = 0) -> str:
 def child(gate: Gate, arrival: int) -> int:
     """The process number that this arrival told."""
     return int(gate.callers[arrival][1].lstrip("/"))
+
+
+def sleeper(gate: Gate, arrival: int) -> psutil.Process:
+    """The child of this arrival, as soon as it sleeps."""
+    gate.wait(arrival + 1)
+    found = psutil.Process(child(gate, arrival))
+    until(lambda: found.status() == psutil.STATUS_STOPPED)
+    return found
 
 
 def test_a_run_moves_when_its_worker_is_cut_off(house: House, load: Load, gate: Gate) -> None:
@@ -106,14 +116,17 @@ def test_what_a_cut_off_worker_commits_late_is_refused(
     commit arrives, and the source has been in other hands."""
     world = house.world
     gate.open()
-    source = deploy(house, gate, seconds=0.5)
+    source = deploy(house, gate, sleeps=True)
     world.queue(source)
     world.queue(source)
-    gate.wait()
+    late = sleeper(gate, 0)
     lost = house.worker_at(gate.callers[0][0])
     before = len(house.log(lost.name))
     house.network.cut(lost.name)
+    late.resume()
     # What the second run left is what an old commit would undo.
+    for arrival in (1, 2):
+        sleeper(gate, arrival).resume()
     until(lambda: world.counts(source) == [1, 2], LEASE_SECONDS + SLACK)
     assert gate.callers[1][0] != lost.address
     said = house.log(lost.name)[before:]
@@ -125,6 +138,7 @@ def test_what_a_cut_off_worker_commits_late_is_refused(
     until(lambda: refused in house.log(lost.name), LINK_SECONDS)
     assert "commit of" not in house.log(lost.name)[before:]
     world.queue(source)
+    sleeper(gate, 3).resume()
     until(lambda: len(world.counts(source)) == 3)
     load.goes_on()
     load.end()

@@ -7,24 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
-from django.conf import settings
-from django.db import connection, connections
-from django.test.utils import setup_databases
+from django.db import connections
 from psycopg import AsyncConnection
 from pytest_django import DjangoDbBlocker
 
 from apps.runs import lease
 from tests.making import World
 from tests.services.way import database_url
-
-
-@pytest.fixture(scope="session")
-def test_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Made here when no test of the session asked pytest-django for it."""
-    if not connection.settings_dict["NAME"].startswith("test_"):
-        with django_db_blocker.unblock():
-            setup_databases(verbosity=0, interactive=False, aliases={"default": {}})
 
 
 @pytest.fixture
@@ -38,15 +27,6 @@ def world(test_database: None, django_db_blocker: DjangoDbBlocker) -> Iterator[W
         connections.close_all()
     made.clear()
     made.close()
-
-
-@pytest.fixture
-def streams(valkey: Any) -> Iterator[redis.Redis]:
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    client.flushall()
-    yield client
-    client.flushall()
-    client.close()
 
 
 @pytest.fixture
