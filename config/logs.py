@@ -22,20 +22,31 @@ IDS = (
 )
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _all_of(error: BaseException | None) -> Iterator[BaseException]:
+    """It, what caused it, and those of a group (of tasks that failed together)."""
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
 
 
 def quiet(text: str, error: BaseException | None) -> str:
     """The text without what PostgreSQL adds to its errors: DETAIL and CONTEXT quote what is in
     rows, which may be a secret."""
-    for one in _chain(error):
+    for one in _all_of(error):
         if primary := getattr(getattr(one, "diag", None), "message_primary", None):
             text = text.replace(str(one), primary).replace(repr(str(one))[1:-1], primary)
+            # In a group each line has its own margin.
+            added = {line.strip(" |") for line in str(one).splitlines()[1:]} - {""}
+            lines = text.splitlines(keepends=True)
+            text = "".join(line for line in lines if line.rstrip().strip(" |") not in added)
     return text
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -37,9 +38,10 @@ PLAIN = ["--no-owner", "--no-privileges"]
 def backup(options: Options, file: Path) -> None:
     """Write the whole database to `file` (mode 600), or nothing. StackError says what was amiss."""
     url = options.database_url or _running(options)
-    part = file.with_name(f".{file.name}.part")
+    # Of two at once into one file each writes its own, and the file is a whole one.
+    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         _program("pg_dump", url, "--format=custom", *PLAIN, f"--file={part}")
         part.replace(file)
     except OSError as problem:

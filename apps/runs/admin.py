@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from django.contrib import admin
 
 from apps.core.admin import LookOnly
@@ -13,6 +15,7 @@ from apps.runs.models import (
     Operation,
     Process,
 )
+from apps.runs.operations import Kind, State
 
 
 @admin.register(Actor)
@@ -35,13 +38,8 @@ class OperationAdmin(LookOnly):
     list_display = ("id", "kind", "state", "source_id", "owner_id", "attempt", "created_at")
     search_fields = ("id__exact",)
     list_filter = (
-        choice("state", dict.fromkeys(("queued", "running", "done", "failed"), "never")),
-        choice(
-            "kind",
-            dict.fromkeys(
-                ("create", "update", "delete", "describe", "options", "dry_run"), "never"
-            ),
-        ),
+        choice("state", dict.fromkeys(get_args(State), "never")),
+        choice("kind", dict.fromkeys(get_args(Kind), "never")),
     )
     ordering = ("-id",)
     light = ("args", "result")

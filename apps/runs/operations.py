@@ -18,6 +18,7 @@ from apps.runs.models import Operation
 Kind = Literal[
     "describe", "fetch", "import", "options", "dry_run", "connect", "create", "update", "delete"
 ]
+State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 def enqueue(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -16,7 +17,7 @@ from apps.accounts.models import User
 from apps.core import admin_lists
 from apps.events.models import Event
 from apps.panel.seeding import Sizes
-from apps.runs.models import Run
+from apps.runs.models import Operation, Run
 from apps.sources.models import Source
 from apps.subscriptions.models import Webhook
 from tests.admin import plans, walking
@@ -65,6 +66,15 @@ def test_a_loose_filter_looks_through_the_newest_rows_alone(user: User) -> None:
     assert changes.queryset.count() == newest
     page = _page(user, f"{walking.address(Run)}?cause=http")
     assert "of the newest" in page
+
+
+def test_operations_are_chosen_by_any_kind_and_state(user: User) -> None:
+    Operation.objects.create(kind="create", state="done", owner_id=user.id)
+    Operation.objects.create(kind="connect", state="cancelled", owner_id=user.id)
+    for chosen in ({"kind": "connect"}, {"state": "cancelled"}):
+        way = f"{walking.address(Operation)}?{urlencode(chosen)}"
+        found = walking.changes_of(user, Operation, way).queryset.values(*chosen).distinct()
+        assert list(found.order_by()) == [chosen]
 
 
 def test_a_filter_with_an_index_finds_all(user: User) -> None:

@@ -97,6 +97,25 @@ def test_what_the_database_quotes_of_a_row_is_not_told(written: Written, db: Non
     assert second["event"].endswith("100%")
 
 
+async def test_nor_of_errors_of_tasks_that_failed_together(written: Written, world: World) -> None:
+    world.sql("CREATE TEMP TABLE kept (value text PRIMARY KEY)")
+    value = f"a\r{SECRET}\n | {SECRET}"
+    world.sql("INSERT INTO kept VALUES (%s)", value)
+
+    async def fails() -> None:
+        world.sql("INSERT INTO kept VALUES (%s)", value)
+
+    with pytest.raises(BaseExceptionGroup) as refused:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fails())
+    logger.error("it failed: %r", refused.value, exc_info=refused.value)
+    assert SECRET not in written.text
+    [line] = written.lines
+    assert line["event"].count("violates unique constraint") == 1
+    assert line["exception"].count("violates unique constraint") == 1
+    assert "in fails" in line["exception"]
+
+
 def test_nobody_writes_a_line_of_his_own_into_the_log(written: Written) -> None:
     hostile = 'x\n{"event": "forged"}\r\x1b[2J\u2028"'
     logger.warning("refused: %s", hostile, extra={"source_id": hostile})
