@@ -79,6 +79,17 @@ class UserAdmin(DjangoUserAdmin, Sectioned):  # type: ignore[misc,type-arg]
     def has_delete_permission(self, _request: HttpRequest, _row: Any = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, row: Any = None) -> bool:
+        """Its password too. An administrator is changed by administrators alone: who could change
+        one could become one."""
+        administrator = bool(getattr(row, "is_superuser", False))
+        permitted = bool(super().has_change_permission(request, row))
+        return permitted and (bool(request.user.is_superuser) or not administrator)
+
+    def get_readonly_fields(self, request: HttpRequest, row: Any = None) -> Any:
+        fixed = super().get_readonly_fields(request, row)
+        return fixed if request.user.is_superuser else (*fixed, "is_staff", "is_superuser")
+
     def views(self) -> Iterable[tuple[str, View]]:
         return (("revoke-keys", self.revoke_keys),)
 

@@ -11,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apps.accounts import services
 from apps.accounts.models import ApiKey, UsageDay, User
@@ -152,6 +153,25 @@ def test_each_query_is_bounded(client: Client, ada: User, key: ApiKey) -> None:
 
 
 # --- who may --------------------------------------------------------------------------------
+
+
+def test_who_may_change_users_becomes_no_administrator(ada: User) -> None:
+    """Neither by the marks of a user nor by the password of one who is."""
+    olaf = operator("accounts.view_user", "accounts.change_user", name="olaf")
+    client, root = client_of(olaf), services.create_user("root", admin=True)
+    for user in (olaf, ada):
+        form = client.get(address(user)).context["adminform"].form
+        data = {name: form[name].value() or "" for name in form.fields}
+        data |= {"email": "new@example.org", "is_superuser": "on", "is_staff": "on"}
+        assert client.post(address(user), data).status_code == 302
+        changed = User.objects.get(id=user.id)
+        assert (changed.email, changed.is_superuser) == ("new@example.org", False)
+        assert changed.is_staff == user.is_staff
+    password = reverse("admin:auth_user_password_change", args=[root.id])
+    given = {"password1": "correct horse", "password2": "correct horse", "usable_password": "true"}
+    assert client.post(password, given).status_code == 403
+    assert client.post(address(root), {"is_active": ""}).status_code == 403
+    assert User.objects.get(id=root.id).password == root.password
 
 
 @pytest.mark.parametrize("held", [VIEW, VIEW[:1]], ids=["looking", "users"])
