@@ -25,7 +25,7 @@ READERS = {
     # The platform itself.
     **dict.fromkeys(
         [
-            "apps/api/idempotency.py", "apps/api/ingress_facts.py", "apps/core/showing.py",
+            "apps/api/idempotency.py", "apps/api/ingress/facts.py", "apps/core/showing.py",
             "apps/core/fields.py", "apps/core/metrics.py", "apps/core/secrets.py",
             "apps/events/dedupe.py", "apps/runs/processes.py",
             "apps/events/items.py",

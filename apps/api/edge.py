@@ -29,10 +29,10 @@ from apps.api.edge_body import BODY_SECONDS, ClientGone, check_headers, read_bod
 from apps.api.edge_wsgi import Wsgi
 from apps.api.headers import complete
 from apps.api.health import Health
-from apps.api.ingress import Ingress
+from apps.api.ingress.accepting import Ingress
 from apps.api.middleware import ENVIRON, HEADER, new_request_id
 from apps.api.replies import Receive, Reply, Scope, Send, overlay, reply_for, reply_of, send_reply
-from apps.api.sse import Opening, Streams
+from apps.api.sse.streams import Opening, Streams
 from apps.api.threads import Threads
 from apps.core import errors
 from apps.core.about import about

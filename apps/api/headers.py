@@ -2,7 +2,7 @@
 
 Django's middleware sets the common ones on what passes through it; here is what it does not know,
 and all of them for what the edge answers by itself. Components' answers have their own rules
-(`apps.api.ingress_answers`).
+(`apps.api.ingress.answers`).
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ from apps.api import (
     runs,
     search,
     sources,
-    sse,
     subscriptions,
     suppressed,
     ticks,
     users,
     webhooks,
 )
+from apps.api.sse import streams
 from apps.api.views import unknown_route
 from apps.events.reading import ERRORS, LOGS
 
@@ -62,7 +62,7 @@ ROUTES: list[tuple[str, View]] = [
     ),
     ("sources/{source_id}/$logs/event_summaries", events.EventSummaries.as_view(channel=LOGS)),
     ("sources/{source_id}/events", events.Events.as_view()),
-    ("sources/{source_id}/sse", sse.SourceStream.as_view()),
+    ("sources/{source_id}/sse", streams.SourceStream.as_view()),
     ("sources/{source_id}/runs", runs.SourceRuns.as_view()),
     ("sources/{source_id}/ticks", ticks.Ticks.as_view()),
     ("sources/{source_id}/suppressed", suppressed.Suppressed.as_view()),
@@ -87,9 +87,9 @@ ROUTES: list[tuple[str, View]] = [
 
 # Where published clients look for event streams (REST specification 9); not below `/v1`.
 ALIASES: list[tuple[str, View]] = [
-    ("sources/{source_id}/sse", sse.SourceStream.as_view()),
-    ("sse/dc/{source_id}/emits", sse.SourceStream.as_view()),
-    ("sse/dc/{source_id}/observations", sse.SourceLogStream.as_view()),
+    ("sources/{source_id}/sse", streams.SourceStream.as_view()),
+    ("sse/dc/{source_id}/emits", streams.SourceStream.as_view()),
+    ("sse/dc/{source_id}/observations", streams.SourceLogStream.as_view()),
 ]
 
 # Open without a key (design section 7).

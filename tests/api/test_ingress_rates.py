@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from apps.api import ingress_facts
-from apps.api.ingress_facts import Facts
+from apps.api.ingress.facts import Facts
 from apps.core.errors import ApiError
 from tests.api.conftest import EdgeProcess
 from tests.api.live import deploy, make_key, payloads
@@ -49,7 +48,7 @@ def test_after_a_pause_it_is_accepted_again(world: World, base: str) -> None:
 def test_the_bucket_fills_at_its_rate_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     # No time passes while it is spent.
-    monkeypatch.setattr(ingress_facts, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("apps.api.ingress.facts.time", SimpleNamespace(monotonic=lambda: now))
     facts = Facts("dc_1", 10, False, 1000, now + 1, tokens=0.0, filled_at=now - 0.45)
     for _ in range(4):
         facts.spend()

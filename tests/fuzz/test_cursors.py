@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.api.paging import MAX_LIMIT, decode_cursor, encode_cursor, read_limit
 from apps.api.params import Params
-from apps.api.sse import _last_event_id
+from apps.api.sse.streams import _last_event_id
 from apps.core.errors import ApiError
 from apps.events.items import MAX_MS, MAX_N, EventId, parse_id
 from tests.fuzz.texts import ANY, SAFE

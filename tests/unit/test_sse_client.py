@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.api.deferred import EventStream
-from apps.api.sse_client import MAX_BYTES, MAX_FRAMES, Client, Topic, framed
+from apps.api.sse.client import MAX_BYTES, MAX_FRAMES, Client, Topic, framed
 from apps.events.stream import Entry
 
 

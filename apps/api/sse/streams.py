@@ -2,7 +2,7 @@
 
 The view authenticates, finds the source and reads the parameters in a thread, as any other, and
 hands back an `EventStream`; from there on the edge serves it, and no thread or connection is held:
-`sse_hub` feeds all streams of the process from one reader of Redis, `sse_client` is one reader's
+`hub` feeds all streams of the process from one reader of Redis, `client` is one reader's
 queue. A stream ends when its client goes or is too slow, its source is deleted, its key revoked
 or, of those that the panel opens, its session ended.
 """
@@ -25,8 +25,8 @@ from apps.api.deferred import EventStream
 from apps.api.events import read_channel, read_cursor
 from apps.api.replies import Headers, Receive, Send, reply_for, send_reply
 from apps.api.scopes import READ, needs
-from apps.api.sse_client import COMMENT, Client
-from apps.api.sse_hub import Hub
+from apps.api.sse.client import COMMENT, Client
+from apps.api.sse.hub import Hub
 from apps.api.views import ApiView
 from apps.core import errors
 from apps.core.errors import invalid

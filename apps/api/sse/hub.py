@@ -22,7 +22,7 @@ from django.db import DatabaseError, connections
 from psycopg_pool import PoolTimeout
 
 from apps.api.connections import Pool, open_pool, using
-from apps.api.sse_client import Client, Framed, Id, Topic, framed
+from apps.api.sse.client import Client, Framed, Id, Topic, framed
 from apps.core.about import apart
 from apps.events import tail
 from apps.events.stream import Entry, News, Reader

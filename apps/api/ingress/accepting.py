@@ -4,8 +4,8 @@
     with `customResponse`: wait for the run's answer, holding no thread and no connection (F8)
 
 A 2xx is sent after the COMMIT alone (G1). Everything here is asynchronous and belongs to the edge's
-event loop. Its parts: `ingress_facts` knows the sources, `ingress_store` writes what is accepted,
-`ingress_answers` waits for `respond`, `requests` makes the event.
+event loop. Its parts: `facts` knows the sources, `store` writes what is accepted,
+`answers` waits for `respond`, `apps.api.requests` makes the event.
 
 With an `Idempotency-Key` the same request is one run for 24 hours, and has one answer; with another
 body it is refused with 422.
@@ -25,9 +25,9 @@ from psycopg_pool import PoolTimeout
 
 from apps.api import requests
 from apps.api.connections import open_pool
-from apps.api.ingress_answers import INERT, OPEN, Answers
-from apps.api.ingress_facts import Sources
-from apps.api.ingress_store import Accepted, Store
+from apps.api.ingress.answers import INERT, OPEN, Answers
+from apps.api.ingress.facts import Sources
+from apps.api.ingress.store import Accepted, Store
 from apps.api.replies import Headers, Reply, Scope, reply_for
 from apps.core import errors, tracing
 from apps.core.about import apart

@@ -1,6 +1,6 @@
 """What is known of the sources behind the endpoints, for a second at a time.
 
-That a source is there and accepts requests is asked again by each INSERT (`ingress_store`); a fact
+That a source is there and accepts requests is asked again by each INSERT (`store`); a fact
 that is a second old can only let one in that its rate or its mailbox should have turned away.
 """
 
