@@ -23,6 +23,7 @@ from apps.runs.mailbox import run_id
 from apps.sources.models import Source
 from tests.making import World
 from tests.services.way import database_url
+from workers.database import in_thread
 from workers.runner import Runner
 from workers.runtime.pool import Runtime
 from workers.settings import runner_settings, runtime_settings
@@ -139,7 +140,7 @@ async def working(world: World, egress: tuple[str, ...] = ()) -> AsyncIterator[R
 async def eventually(check: Callable[[], Any], within_s: float = 20) -> Any:
     """What `check` gives, as soon as it is true; asked in a thread."""
     async with asyncio.timeout(within_s):
-        while not (found := await asyncio.to_thread(check)):
+        while not (found := await in_thread(check)):
             await asyncio.sleep(0.02)
         return found
 
