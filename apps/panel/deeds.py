@@ -39,7 +39,7 @@ class DeedAdmin(Page):
         written("at__lt", "time, before (UTC)", Moment),
         written("subject_id__exact", "source or webhook (dc_…, wh_…)"),
         written("actor__exact", "actor (u_…)"),
-        choice("kind", dict.fromkeys(Deed.Kind.values, "never")),
+        choice("kind", dict.fromkeys(Deed.Kind.values, "alone")),
     )
     list_filter_submit = True
     # Each along an index; what is written into filters counts as searched (`Choice.is_loose`).

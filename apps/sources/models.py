@@ -144,6 +144,7 @@ class Deed(models.Model):
             models.Index(fields=["-at", "-id"], name="deed_newest"),
             models.Index(fields=["subject_id", "-at", "-id"], name="deed_subject"),
             models.Index(fields=["actor", "-at", "-id"], name="deed_actor"),
+            models.Index(fields=["kind", "-at", "-id"], name="deed_kind"),
         ]
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["-at", "-id"], name="deed_newest"),
                     models.Index(fields=["subject_id", "-at", "-id"], name="deed_subject"),
                     models.Index(fields=["actor", "-at", "-id"], name="deed_actor"),
+                    models.Index(fields=["kind", "-at", "-id"], name="deed_kind"),
                 ],
             },
         ),
