@@ -25,7 +25,7 @@ class Slow(Source):
 """
 
 
-def under_suspicion(world: World, attempts: int, seconds: float = 1) -> list[str]:
+def under_suspicion(world: World, attempts: int, seconds: float) -> list[str]:
     """Two sources whose runs were under way at so many deaths of a worker, the last of which held
     their leases. A run takes so many seconds."""
     sources = world.sources(world.component(TAKES_LONG.format(seconds=seconds)), 2)
@@ -55,7 +55,7 @@ async def test_f6_two_on_their_last_attempt_are_not_under_way_together(
 
 async def test_f6_one_that_waits_for_its_last_attempt_is_not_counted(world: World) -> None:
     """The worker stops while one of two is under way: neither lost an attempt by it."""
-    sources = under_suspicion(world, 2)
+    sources = under_suspicion(world, 2, 60)
     async with running(world, grace=0) as runner:
         runner.offer(sources)
         while not world.one("SELECT count(*) FROM mailbox WHERE attempt = 3"):
