@@ -149,7 +149,7 @@ DECLARED = {
     "LISTED_EVENTS": Setting(100, "events listed per channel"),
     "STREAM_LENGTH": Setting(200, "entries kept in a Redis stream"),
     "RUN_RETENTION_DAYS": Setting(3, "how long runs are kept"),
-    "EVENT_RETENTION_DAYS": Setting(30, "how long events and deeds are kept"),
+    "EVENT_RETENTION_DAYS": Setting(30, "how long events and activity are kept"),
     "EGRESS_ALLOW": Setting(
         "none",
         "networks that components, the installing of packages, webhook deliveries and the "

@@ -51,7 +51,7 @@ TABLES = [
     "process",
     *(
         "sources_skippedslots",
-        "sources_deed",
+        "sources_activity",
         "sources_sourcechange",
         "sources_source",
         "components_component",

@@ -12,7 +12,7 @@ from psycopg.sql import SQL
 
 from apps.accounts import connecting, logins
 from apps.runs import partitions, processes, queue, suppressed
-from apps.sources import deeds
+from apps.sources import activity
 from apps.subscriptions import held, webhooks
 from workers import packages
 
@@ -120,5 +120,5 @@ def daily() -> None:
     logins.forget_old()
     suppressed.trim()
     webhooks.trim()
-    deeds.trim()
+    activity.trim()
     packages.forget()

@@ -3,8 +3,8 @@ own file."""
 
 from __future__ import annotations
 
+from apps.panel.activity import ActivityAdmin
 from apps.panel.components import ComponentAdmin
-from apps.panel.deeds import DeedAdmin
 from apps.panel.delivering import DeliveryAdmin
 from apps.panel.ledger import SourceChangeAdmin
 from apps.panel.mailboxes import MailboxRowAdmin
@@ -14,9 +14,9 @@ from apps.panel.users import ApiKeyAdmin, UserAdmin
 from apps.panel.webhooks import WebhookAdmin
 
 __all__ = [
+    "ActivityAdmin",
     "ApiKeyAdmin",
     "ComponentAdmin",
-    "DeedAdmin",
     "DeliveryAdmin",
     "MailboxRowAdmin",
     "RunAdmin",

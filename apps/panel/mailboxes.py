@@ -16,7 +16,7 @@ from apps.panel.pages import Facts, Page, Section, Text, event_link, moment, row
 from apps.runs.mailbox import run_id
 from apps.runs.models import MailboxRow
 from apps.runs.reading import LOOKED_THROUGH
-from apps.sources.models import Deed
+from apps.sources.models import Activity
 
 
 @admin.register(MailboxRow)
@@ -57,11 +57,12 @@ def _about(row: MailboxRow) -> Facts:
 
 def waiting(wanted: UUID) -> MailboxRow | None:
     """The row of a run that has not ended. Its id is a hash of its cause: the mailbox of the source
-    that a deed names is looked through, else as many rows as there are, up to `LOOKED_THROUGH`."""
+    that its activity names is looked through, else as many rows as there are, up to
+    `LOOKED_THROUGH`."""
     columns = ("source_id", "cause", "key", "queued_at")
     rows = MailboxRow.objects.order_by("source_id", "id").only(*columns)
-    deed = Deed.objects.filter(run_id=wanted).first()
-    if deed is not None:
-        rows = rows.filter(source_id=deed.subject_id)
+    activity = Activity.objects.filter(run_id=wanted).first()
+    if activity is not None:
+        rows = rows.filter(source_id=activity.subject_id)
     each = rows[:LOOKED_THROUGH].iterator()
     return next((row for row in each if run_id(row.source_id, row.cause, row.key) == wanted), None)

@@ -43,7 +43,7 @@ from apps.runs import rerun
 from apps.runs.models import HttpResponse, Run
 from apps.runs.reading import find
 from apps.runs.rerun import can_rerun, causing_event, original_event
-from apps.sources.models import Deed, Source
+from apps.sources.models import Activity, Source
 
 # A list's action queues each chosen run while the operator waits.
 AT_ONCE = 200
@@ -115,8 +115,8 @@ class RunAdmin(Page):
             yield Button("Run again", self.url_of(row, "rerun"))
 
     def sections(self, request: HttpRequest, row: Run) -> Iterator[Section]:
-        deeds = Deed.objects if request.user.has_perm("sources.view_deed") else Deed.objects.none()
-        yield _about(row, deeds.filter(run_id=row.id).first())
+        may = request.user.has_perm("sources.view_activity")
+        yield _about(row, Activity.objects.filter(run_id=row.id).first() if may else None)
         yield Text("Error", reading.error_text(row.error))
         if request.user.has_perm("events.view_event"):
             yield from _given(row)
@@ -175,7 +175,7 @@ def _queued_again(row: Run, request: HttpRequest, once: str | None = None) -> An
     return rerun.rerun(run, str(request.user.pk), once or None)
 
 
-def _about(row: Run, deed: Deed | None) -> Facts:
+def _about(row: Run, activity: Activity | None) -> Facts:
     source = Source.objects.filter(id=row.source_id).first()
     component = Component.objects.filter(id=row.component_id).defer(*COMPONENT_UNREAD).first()
     facts: list[tuple[str, Any]] = [
@@ -195,16 +195,16 @@ def _about(row: Run, deed: Deed | None) -> Facts:
         ("Attempt", row.attempt),
         ("Events emitted", row.emitted),
         ("Events held back", row.suppressed),
-        ("Run again of", _earlier(row, deed)),
-        ("Asked for by", deed and who(deed.actor)),
+        ("Run again of", _earlier(row, activity)),
+        ("Asked for by", activity and who(activity.actor)),
     ]
     return Facts("Run", facts)
 
 
-def _earlier(row: Run, deed: Deed | None) -> Any:
+def _earlier(row: Run, activity: Activity | None) -> Any:
     if rerun.AGAIN not in row.key:
         return None
-    return row_link("runs.run", deed.data["run"]) if deed else "an earlier run"
+    return row_link("runs.run", activity.data["run"]) if activity else "an earlier run"
 
 
 def _given(row: Run) -> Iterator[Section]:

@@ -29,7 +29,7 @@ _IDS = 62**6
 MOST = 100_000_000
 _TABLES = """
 accounts_user, accounts_apikey, accounts_account, accounts_usageday, components_component,
-sources_source, sources_sourcechange, sources_deed, sources_timer, sources_skippedslots, actor,
+sources_source, sources_sourcechange, sources_activity, sources_timer, sources_skippedslots, actor,
 component_state, suppressed, run, http_response, event, delivery, subscriptions_webhook,
 subscriptions_subscription, subscriptions_autosubscription, mailbox, operation
 """

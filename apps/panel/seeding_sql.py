@@ -198,7 +198,7 @@ SELECT l.id, CASE WHEN r.state <> 'succeeded' THEN '$errors' WHEN r.j %% 3 < 2 T
       '{"summary":"ValueError: page %%s has no items"}', r.j), 'UTF8') ELSE '{}' END,
   to_timestamp((r.at + r.took) / 1000.0)
 FROM seed_run r JOIN seed_live l USING (k) WHERE r.j > %(runs)s - %(recent)s ORDER BY r.j;
-INSERT INTO sources_deed (kind, subject_id, actor, at, data)
+INSERT INTO sources_activity (kind, subject_id, actor, at, data)
 SELECT 'replay', l.id, l.owner_id, to_timestamp(r.at / 1000.0),
   convert_to(format('{"replay":"rp_%%s","events":3,"listeners":1}', r.j), 'UTF8')
 FROM seed_run r JOIN seed_live l USING (k) WHERE r.j %% 20 = 0 ORDER BY r.j;

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.core.admin_lists import choice, since
 from apps.core.showing import readable
-from apps.panel import deeds, graph_page, reading
+from apps.panel import activity, graph_page, reading
 from apps.panel.pages import (
     Button,
     Facts,
@@ -70,8 +70,8 @@ class SourceAdmin(SourceActions):
             yield from _subscriptions(row)
         if may("sources.sourcechange"):
             yield _ledger(row)
-        if may("sources.deed"):
-            yield deeds.table(row.id)
+        if may("sources.activity"):
+            yield activity.table(row.id)
 
 
 def _about(row: Source) -> Facts:

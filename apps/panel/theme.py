@@ -73,10 +73,10 @@ NAVIGATION: list[dict[str, Any]] = [
 # The two kinds of entries of what people did, beside each other.
 TABS: list[dict[str, Any]] = [
     {
-        "models": ["sources.sourcechange", "sources.deed"],
+        "models": ["sources.sourcechange", "sources.activity"],
         "items": [
             _link("Changes", "", "sources.sourcechange"),
-            _link("Deeds", "", "sources.deed"),
+            _link("Activity", "", "sources.activity"),
         ],
     }
 ]

@@ -51,7 +51,7 @@ _OWNED = {
     "Connected accounts": "accounts.account",
     "Usage, day by day": "accounts.usageday",
     "Changes that it made": "sources.sourcechange",
-    "Deeds": "sources.deed",
+    "Activity": "sources.activity",
 }
 
 

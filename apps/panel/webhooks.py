@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from apps.core.admin_lists import COUNTED, choice, since
 from apps.core.errors import ApiError
 from apps.core.showing import line
-from apps.panel import deeds, reading
+from apps.panel import activity, reading
 from apps.panel.delivering import ReplayForm, attempts_table, last_attempt, newest
 from apps.panel.pages import (
     Button,
@@ -87,8 +87,8 @@ class WebhookAdmin(Page):
             yield _deliveries(row)
         if request.user.has_perm("subscriptions.view_subscription"):
             yield _subscriptions(row)
-        if request.user.has_perm("sources.view_deed"):
-            yield deeds.table(row.id)
+        if request.user.has_perm("sources.view_activity"):
+            yield activity.table(row.id)
 
     # --- what can be done -----------------------------------------------------------------------
 

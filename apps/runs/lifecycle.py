@@ -30,7 +30,7 @@ from apps.components.models import Component
 from apps.core import errors
 from apps.runs import conduct, listening, mailbox, operations, sequence
 from apps.runs.models import Operation
-from apps.sources import deeds, props, services
+from apps.sources import activity, props, services
 from apps.sources.keyless import keyless_of
 from apps.sources.models import Source
 
@@ -204,7 +204,7 @@ def run_now(source: Source, event: bytes, actor: str, request_id: str | None = N
         if source.state != Source.State.ACTIVE:
             raise errors.bad_request("source_inactive", "the source is inactive: activate it first")
         made = mailbox.enqueue(source.id, "manual", request_id or uuid.uuid4().hex, event)
-        deeds.note(deeds.Kind.RUN_NOW, source.id, actor, run_id=made)
+        activity.note(activity.Kind.RUN_NOW, source.id, actor, run_id=made)
 
 
 def visible(owner: User, source_id: str) -> Source:

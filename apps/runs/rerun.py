@@ -19,7 +19,7 @@ from apps.runs import lifecycle, mailbox
 from apps.runs.contract import Cause
 from apps.runs.reading import RunView
 from apps.runs.record import ERRORS
-from apps.sources import deeds
+from apps.sources import activity
 from apps.sources.models import Source
 
 AGAIN = ":again:"
@@ -77,7 +77,7 @@ def rerun(run: RunView, actor: str, once: str | None = None) -> uuid.UUID:
     referred = cause == "event" and _refer(source.id, key, first_key)
     if payload is None and not referred:
         raise errors.conflict("the event of this run is no longer stored")
-    deeds.note(deeds.Kind.RERUN, source.id, actor, run_id=made, run=str(run.id))
+    activity.note(activity.Kind.RERUN, source.id, actor, run_id=made, run=str(run.id))
     return made
 
 

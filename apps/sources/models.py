@@ -113,7 +113,7 @@ class SourceChange(models.Model):
         return f"{self.source_id} v{self.version} {self.kind}"
 
 
-class Deed(models.Model):
+class Activity(models.Model):
     """What a person did that starts runs or sends events or deliveries again. It changes no row, so
     that it is no entry of a ledger; it is kept as long as events are.
 
@@ -135,16 +135,17 @@ class Deed(models.Model):
     # `u_…`
     actor = models.CharField(max_length=16, db_collation="C")
     at = models.DateTimeField(db_default=AppNow())
-    # The same request twice is one Run, and one deed.
+    # The same request twice is one Run, and one entry.
     run_id = models.UUIDField(null=True, unique=True)
     data = CompactJSONField(default=dict)
 
     class Meta:
+        verbose_name_plural = "activity"
         indexes = [
-            models.Index(fields=["-at", "-id"], name="deed_newest"),
-            models.Index(fields=["subject_id", "-at", "-id"], name="deed_subject"),
-            models.Index(fields=["actor", "-at", "-id"], name="deed_actor"),
-            models.Index(fields=["kind", "-at", "-id"], name="deed_kind"),
+            models.Index(fields=["-at", "-id"], name="activity_newest"),
+            models.Index(fields=["subject_id", "-at", "-id"], name="activity_subject"),
+            models.Index(fields=["actor", "-at", "-id"], name="activity_actor"),
+            models.Index(fields=["kind", "-at", "-id"], name="activity_kind"),
         ]
 
     def __str__(self) -> str:

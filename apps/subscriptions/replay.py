@@ -18,7 +18,7 @@ from apps.core.ids import new_id
 from apps.events.items import LAST, EventId
 from apps.events.services import FIRST
 from apps.runs import queue
-from apps.sources import deeds
+from apps.sources import activity
 from apps.sources.models import Source
 from apps.subscriptions import matching
 from apps.subscriptions.carry import HOPS
@@ -110,8 +110,8 @@ def replay(
     transaction.on_commit(partial(queue.hint_fan_out, [source.id]))
     listeners = len({listener for _, listener in pairs})
     if events:
-        deeds.note(
-            deeds.Kind.REPLAY, source.id, actor, replay=made, events=events, listeners=listeners,
+        activity.note(
+            activity.Kind.REPLAY, source.id, actor, replay=made, events=events, listeners=listeners,
             start=None if start == FIRST else str(start), end=None if end == LAST else str(end),
             channel=channel, listener=listener_id,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from apps.core.clock import AppNow, app_now
 from apps.core.http import policy_by_settings
 from apps.core.ids import base62
 from apps.runs import queue
-from apps.sources import deeds
+from apps.sources import activity
 from apps.subscriptions import services, signing
 from apps.subscriptions.models import Delivery, Webhook
 
@@ -32,7 +32,7 @@ REPLAY_LIMIT = 10_000
 # A replay of deliveries repeats messages; one of a source (`rp_…`) makes new ones.
 REPLAY_PREFIX = "rd"
 _TRIES = 5
-# Ids that a deed names, of those that were chosen.
+# Ids that an activity names, of those that were chosen.
 NAMED = 20
 
 # The newest row of each event alone, so that a replay asked for twice repeats nothing that the
@@ -168,8 +168,8 @@ def replay(webhook: Webhook, delivery_ids: Sequence[int] | None, actor: str) -> 
         if pending:
             raise errors.conflict("a delivery that is still pending cannot be replayed")
         if sent:
-            deeds.note(
-                deeds.Kind.REDELIVERY, webhook.id, actor, replay=made, deliveries=sent,
+            activity.note(
+                activity.Kind.REDELIVERY, webhook.id, actor, replay=made, deliveries=sent,
                 ids=None if ids is None else ids[:NAMED],
             )  # fmt: skip
         transaction.on_commit(partial(queue.hint_deliveries, [webhook.id]))

@@ -18,7 +18,7 @@ from tests.admin import walking
 LARGE = {
     *("event", "run", "mailbox", "actor", "component_state", "http_response", "delivery"),
     *("sources_source", "sources_sourcechange", "sources_timer", "sources_skippedslots"),
-    "sources_deed",
+    "sources_activity",
     *("subscriptions_subscription", "operation"),
 }
 

@@ -23,7 +23,7 @@ from apps.core.clock import app_now
 from apps.events.models import Event
 from apps.runs import lifecycle
 from apps.runs.models import MailboxRow
-from apps.sources.models import Deed, SkippedSlots, Source
+from apps.sources.models import Activity, SkippedSlots, Source
 from apps.subscriptions.models import AutoSubscription, Subscription, Webhook
 from tests.services import making
 
@@ -68,7 +68,7 @@ def source() -> Source:
     SkippedSlots.objects.create(
         source_id=made.id, generation=1, from_ms=1, to_ms=2, count=2, reason="downtime"
     )
-    Deed.objects.create(
+    Activity.objects.create(
         kind="redelivery", subject_id="wh_gone", actor=ada.id, data={"deliveries": 1, "ids": [7]}
     )
     # Events with the same `ms`, which Django takes for their key.

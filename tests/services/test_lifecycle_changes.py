@@ -14,7 +14,7 @@ from apps.runs import conduct, lifecycle, mailbox
 from apps.runs.contract import RunError
 from apps.runs.lifecycle import Changes, Started
 from apps.runs.models import Actor, ComponentState, MailboxRow, Operation
-from apps.sources.models import Deed, Source
+from apps.sources.models import Activity, Source
 from tests.services import making
 from tests.services.living import BROKEN, deployed, drive, entries, hooked, now
 
@@ -248,11 +248,11 @@ def test_run_now_queues_the_event(ada: User) -> None:
     assert [(row.cause, bytes(row.payload or b"")) for row in rows] == [
         ("manual", b'{"a":1}'), ("manual", b"{}"), ("manual", b"{}"),
     ]  # fmt: skip
-    # The same request twice is one run, and one deed.
-    deeds = Deed.objects.filter(kind="run_now", subject_id=source.id, actor=ada.id)
+    # The same request twice is one run, and one activity.
+    activity = Activity.objects.filter(kind="run_now", subject_id=source.id, actor=ada.id)
     waiting = {mailbox.run_id(source.id, row.cause, row.key) for row in rows}
-    assert len(deeds) == 3
-    assert {deed.run_id for deed in deeds} == waiting
+    assert len(activity) == 3
+    assert {activity.run_id for activity in activity} == waiting
 
 
 def test_run_now_of_an_inactive_source(ada: User) -> None:

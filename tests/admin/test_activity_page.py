@@ -1,4 +1,4 @@
-"""Deeds in the panel: found by who, what of and when; one for each run of a bulk action."""
+"""Activity in the panel: found by who, what of and when; one for each run of a bulk action."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from apps.accounts.models import User
 from apps.core.clock import app_now
 from apps.panel.pages import link
 from apps.runs.models import MailboxRow, Run
-from apps.sources import deeds
-from apps.sources.models import Deed, Source, SourceChange
+from apps.sources import activity
+from apps.sources.models import Activity, Source, SourceChange
 from apps.subscriptions.models import Webhook
 from tests.admin import plans
 from tests.admin.operating import address, client_of, messages, operator, section, text
@@ -25,7 +25,7 @@ from tests.services import making
 
 pytestmark = pytest.mark.django_db
 
-LIST = list_address(Deed)
+LIST = list_address(Activity)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def source(ada: User) -> Source:
 
 @pytest.fixture
 def olga() -> User:
-    looking = ("sources.view_source", "sources.view_deed", "runs.view_mailboxrow")
+    looking = ("sources.view_source", "sources.view_activity", "runs.view_mailboxrow")
     return operator(*OPERATE, *looking)
 
 
@@ -60,12 +60,12 @@ def test_what_an_operator_sets_going(client: Client, source: Source, olga: User)
     run = failed(source)
     client.post(address(source, "run-now"), {"once": "a" * 32})
     client.post(address(run, "rerun"), {"once": "b" * 32})
-    found = list(Deed.objects.order_by("id"))
+    found = list(Activity.objects.order_by("id"))
     assert [(one.kind, one.subject_id, one.actor) for one in found] == [
         ("run_now", source.id, olga.id), ("rerun", source.id, olga.id),
     ]  # fmt: skip
     assert found[1].data == {"run": str(run.id)}
-    html = section(text(client.get(address(source))), "deeds")
+    html = section(text(client.get(address(source))), "activity")
     for said in ("ran it", "ran again what failed", olga.id, str(run.id), str(found[1].run_id)):
         assert said in html
 
@@ -74,16 +74,16 @@ def test_of_a_bulk_action_each_run_has_an_entry(client: Client, source: Source) 
     runs = [failed(source, key=f"1:{n}") for n in range(3)]
     chosen = [run.id for run in runs]
     client.post(list_address(Run), {"action": "rerun_chosen", "_selected_action": chosen})
-    told = {(deed.kind, deed.data["run"]) for deed in Deed.objects.all()}
+    told = {(activity.kind, activity.data["run"]) for activity in Activity.objects.all()}
     assert told == {("rerun", str(run.id)) for run in runs}
 
 
 def test_it_is_filtered(client: Client, source: Source, ada: User, olga: User) -> None:
-    deeds.note(deeds.Kind.RUN_NOW, source.id, ada.id, run_id=uuid4())
-    Deed.objects.update(at=app_now() - timedelta(days=2))
+    activity.note(activity.Kind.RUN_NOW, source.id, ada.id, run_id=uuid4())
+    Activity.objects.update(at=app_now() - timedelta(days=2))
     of_run = uuid4()
-    deeds.note(deeds.Kind.RERUN, source.id, olga.id, run_id=of_run, run=str(uuid4()))
-    deeds.note(deeds.Kind.REDELIVERY, "wh_gone", olga.id, replay="rd_x", deliveries=1_200)
+    activity.note(activity.Kind.RERUN, source.id, olga.id, run_id=of_run, run=str(uuid4()))
+    activity.note(activity.Kind.REDELIVERY, "wh_gone", olga.id, replay="rd_x", deliveries=1_200)
     assert shown(client) == ["redelivery", "rerun", "run_now"]
     assert shown(client, "since=1d") == ["redelivery", "rerun"]
     assert shown(client, "kind=rerun") == ["rerun"]
@@ -97,27 +97,28 @@ def test_it_is_filtered(client: Client, source: Source, ada: User, olga: User) -
 
 def test_its_page_and_the_webhooks(source: Source, ada: User) -> None:
     hook = Webhook.objects.create(owner=ada, url="https://example.org/", secret=[])
-    deeds.note(deeds.Kind.REDELIVERY, hook.id, ada.id, replay="rd_x", deliveries=2, ids=[5, 6])
-    deeds.note(
-        deeds.Kind.REPLAY, source.id, ada.id, replay="rp_x", events=7, listeners=2, channel="paid",
+    kinds = activity.Kind
+    activity.note(kinds.REDELIVERY, hook.id, ada.id, replay="rd_x", deliveries=2, ids=[5, 6])
+    activity.note(
+        kinds.REPLAY, source.id, ada.id, replay="rp_x", events=7, listeners=2, channel="paid",
         start="5-0",
     )  # fmt: skip
-    looking = ("sources.view_deed", "accounts.view_user", "subscriptions.view_webhook")
+    looking = ("sources.view_activity", "accounts.view_user", "subscriptions.view_webhook")
     client = client_of(operator(*looking))
-    sent, replayed = Deed.objects.order_by("id")
-    html = section(text(client.get(address(sent))), "deed")
+    sent, replayed = Activity.objects.order_by("id")
+    html = section(text(client.get(address(sent))), "activity")
     for said in ("2 deliveries, chosen", f"ada ({ada.id})", "rd_x", ">5</a>, ", ">6</a>"):
         assert said in html
-    html = section(text(client.get(address(replayed))), "deed")
+    html = section(text(client.get(address(replayed))), "activity")
     for said in ("7 events to 2 listeners", "rp_x", "paid", "5-0"):
         assert said in html
-    assert "2 deliveries, chosen" in section(text(client.get(address(hook))), "deeds")
+    assert "2 deliveries, chosen" in section(text(client.get(address(hook))), "activity")
 
 
 def test_a_run_names_who_asked_for_it(client: Client, source: Source, olga: User) -> None:
     first = failed(source)
     again = failed(source, key=f"{first.key}:again:000000000000")
-    deeds.note(deeds.Kind.RERUN, source.id, olga.id, run_id=again.id, run=str(first.id))
+    activity.note(activity.Kind.RERUN, source.id, olga.id, run_id=again.id, run=str(first.id))
     html = section(text(client.get(address(again))), "run")
     assert olga.id in html
     assert link(first.id, address(first)) in html
@@ -125,9 +126,9 @@ def test_a_run_names_who_asked_for_it(client: Client, source: Source, olga: User
     assert olga.id not in section(text(blind.get(address(again))), "run")
 
 
-def test_the_ledger_and_the_deeds_lie_beside_each_other(source: Source) -> None:
-    client = client_of(operator("sources.view_sourcechange", "sources.view_deed"))
-    for here, other in ((SourceChange, Deed), (Deed, SourceChange)):
+def test_the_ledger_and_the_activity_lie_beside_each_other(source: Source) -> None:
+    client = client_of(operator("sources.view_sourcechange", "sources.view_activity"))
+    for here, other in ((SourceChange, Activity), (Activity, SourceChange)):
         html = text(client.get(list_address(here)))
         tabs = html[html.index('id="tabs-items"') :]
         assert f'href="{list_address(other)}"' in tabs[: tabs.index("</nav>")]
@@ -137,21 +138,21 @@ def test_the_ledger_and_the_deeds_lie_beside_each_other(source: Source) -> None:
 
 
 def test_nobody_changes_them(client: Client, source: Source) -> None:
-    deeds.note(deeds.Kind.RUN_NOW, source.id, "u_ada", run_id=uuid4())
-    entry = Deed.objects.get()
+    activity.note(activity.Kind.RUN_NOW, source.id, "u_ada", run_id=uuid4())
+    entry = Activity.objects.get()
     assert client.post(address(entry), {"actor": "u_other"}).status_code == 403
     assert client.post(address(entry, "delete"), {"post": "yes"}).status_code == 403
-    assert Deed.objects.get().actor == "u_ada"
+    assert Activity.objects.get().actor == "u_ada"
 
 
 def test_filters_together_read_little(client: Client, source: Source) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO sources_deed (kind, subject_id, actor, at, data)"
+            "INSERT INTO sources_activity (kind, subject_id, actor, at, data)"
             " SELECT 'replay', 'dc_' || n % 500, 'u_' || n % 10, now() - n * interval '1 minute',"
             ' \'{"events":1,"listeners":1}\' FROM generate_series(1, 6000) AS n'
         )
-        cursor.execute("ANALYZE sources_deed")
+        cursor.execute("ANALYZE sources_activity")
     for query in ("actor__exact=u_7", "q=dc_7", "actor__exact=u_7&kind=rerun", "q=u_nobody"):
         plan = plans.worst(partial(client.get, f"{LIST}?{query}"))
         assert plan.rows <= 1_300, f"{query}\n{plan.text}"
@@ -161,8 +162,8 @@ def test_filters_together_read_little(client: Client, source: Source) -> None:
 
 
 def asked() -> UUID:
-    """The run of the one deed."""
-    run_id = Deed.objects.get().run_id
+    """The run of the one activity."""
+    run_id = Activity.objects.get().run_id
     assert run_id is not None
     return run_id
 
@@ -172,7 +173,7 @@ def test_a_run_that_waits_has_a_page(client: Client, source: Source, asked_for: 
     client.post(address(source, "run-now"), {"once": "a" * 32})
     run_id = asked()
     if not asked_for:
-        Deed.objects.all().delete()
+        Activity.objects.all().delete()
     row = MailboxRow.objects.get()
     for where in (address(Run(id=run_id)), f"{list_address(Run)}?q={run_id}"):
         answer = client.get(where, follow=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from apps.sources.models import Deed, Source
+from apps.sources.models import Activity, Source
 from tests.api.conftest import Api, body_of, make_source, store_event
 from tests.api.hooks import make, make_delivery
 from tests.api.test_replay import MS, subscribe
@@ -17,7 +17,7 @@ Entry = tuple[str, str, str]
 
 def entries() -> list[Entry]:
     """Kind, subject and actor of each, oldest first."""
-    return list(Deed.objects.order_by("id").values_list("kind", "subject_id", "actor"))
+    return list(Activity.objects.order_by("id").values_list("kind", "subject_id", "actor"))
 
 
 def waiting(alice: Api, source: Source) -> list[str]:
@@ -27,7 +27,7 @@ def waiting(alice: Api, source: Source) -> list[str]:
 def test_run_now(alice: Api, source: Source) -> None:
     assert alice.call("POST", f"/sources/{source.id}/run", {"a": 1}).status_code == 202
     assert entries() == [("run_now", source.id, alice.user.id)]
-    assert waiting(alice, source) == [str(Deed.objects.get().run_id)]
+    assert waiting(alice, source) == [str(Activity.objects.get().run_id)]
 
 
 def test_rerun(alice: Api, source: Source) -> None:
@@ -35,8 +35,8 @@ def test_rerun(alice: Api, source: Source) -> None:
     for _ in range(2):
         assert alice.call("POST", f"/runs/{run}/rerun").status_code == 202
     assert entries() == [("rerun", source.id, alice.user.id)] * 2
-    assert {deed.data["run"] for deed in Deed.objects.all()} == {run}
-    made = {str(deed.run_id) for deed in Deed.objects.all()}
+    assert {activity.data["run"] for activity in Activity.objects.all()} == {run}
+    made = {str(activity.run_id) for activity in Activity.objects.all()}
     assert made == set(waiting(alice, source)) - {run}
 
 
@@ -51,7 +51,7 @@ def test_replay(alice: Api, source: Source) -> None:
     assert entries() == [("replay", source.id, alice.user.id)]
     made = body_of(answer)["data"]["id"]
     told = {"replay": made, "events": 2, "listeners": 1}
-    assert Deed.objects.get().data == told | {"start": f"{MS + 1}-0", "listener": listener}
+    assert Activity.objects.get().data == told | {"start": f"{MS + 1}-0", "listener": listener}
 
 
 def test_deliveries(alice: Api) -> None:
@@ -61,7 +61,7 @@ def test_deliveries(alice: Api) -> None:
     make_delivery(hook, 99, "dead")
     assert alice.call("POST", f"/webhooks/{hook}/replay", {"state": "dead"}).status_code == 202
     assert entries() == [("redelivery", hook, alice.user.id)] * 2
-    named, every = (deed.data for deed in Deed.objects.order_by("id"))
+    named, every = (activity.data for activity in Activity.objects.order_by("id"))
     assert named["deliveries"] == 30
     # However many were chosen, an entry is short.
     assert named["ids"] == [int(one) for one in dead[:20]]

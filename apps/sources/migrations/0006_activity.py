@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("sources", "0005_names")]
     operations = [
         migrations.CreateModel(
-            "Deed",
+            "Activity",
             [
                 (
                     "id",
@@ -35,11 +35,12 @@ class Migration(migrations.Migration):
                 ("data", CompactJSONField(default=dict)),
             ],
             options={
+                "verbose_name_plural": "activity",
                 "indexes": [
-                    models.Index(fields=["-at", "-id"], name="deed_newest"),
-                    models.Index(fields=["subject_id", "-at", "-id"], name="deed_subject"),
-                    models.Index(fields=["actor", "-at", "-id"], name="deed_actor"),
-                    models.Index(fields=["kind", "-at", "-id"], name="deed_kind"),
+                    models.Index(fields=["-at", "-id"], name="activity_newest"),
+                    models.Index(fields=["subject_id", "-at", "-id"], name="activity_subject"),
+                    models.Index(fields=["actor", "-at", "-id"], name="activity_actor"),
+                    models.Index(fields=["kind", "-at", "-id"], name="activity_kind"),
                 ],
             },
         ),

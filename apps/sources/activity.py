@@ -12,25 +12,25 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from apps.sources.models import Deed
+from apps.sources.models import Activity
 
-Kind = Deed.Kind
+Kind = Activity.Kind
 
-# A few at a time, along deed_newest: what is left waits for the next hour.
+# A few at a time, along activity_newest: what is left waits for the next hour.
 _TRIM = """
-DELETE FROM sources_deed WHERE id IN (
-  SELECT id FROM sources_deed WHERE at < app_now() - %s * interval '1 day'
+DELETE FROM sources_activity WHERE id IN (
+  SELECT id FROM sources_activity WHERE at < app_now() - %s * interval '1 day'
   ORDER BY at LIMIT 100000)
 """
 
 
 def note(
-    kind: Deed.Kind, subject_id: str, actor: str, *, run_id: UUID | None = None, **data: Any
+    kind: Activity.Kind, subject_id: str, actor: str, *, run_id: UUID | None = None, **data: Any
 ) -> None:
-    """Write one entry; none for a Run that has one. `data` as `Deed` says, without what is None."""
+    """Write one entry, none for a Run that has one. `data` is as in `Activity`, without None."""
     told = {name: value for name, value in data.items() if value is not None}
-    deed = Deed(kind=kind, subject_id=subject_id, actor=actor, run_id=run_id, data=told)
-    Deed.objects.bulk_create([deed], ignore_conflicts=True)
+    entry = Activity(kind=kind, subject_id=subject_id, actor=actor, run_id=run_id, data=told)
+    Activity.objects.bulk_create([entry], ignore_conflicts=True)
 
 
 def trim() -> None:
