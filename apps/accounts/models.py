@@ -174,6 +174,9 @@ class UsageDay(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user_id", "day"], name="usage_day_once")]
 
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.day}"
+
 
 class UsageDelta(models.Model):
     """Appended by each commit, one row a user, so that no commit waits for another (F15)."""
@@ -182,3 +185,6 @@ class UsageDelta(models.Model):
     day = models.DateField()
     compute_ms = models.BigIntegerField()
     invocations = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.day}"

@@ -37,6 +37,9 @@ class Actor(models.Model):
         managed = False
         db_table = "actor"
 
+    def __str__(self) -> str:
+        return self.source_id
+
 
 class ComponentState(models.Model):
     """`$.service.db` of a source (one JSON object) and its dedupe memory (`apps.events.dedupe`)."""
@@ -48,6 +51,9 @@ class ComponentState(models.Model):
     class Meta:
         managed = False
         db_table = "component_state"
+
+    def __str__(self) -> str:
+        return self.source_id
 
 
 class MailboxRow(models.Model):
@@ -78,6 +84,9 @@ class MailboxRow(models.Model):
         managed = False
         db_table = "mailbox"
 
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.cause} {self.id}"
+
 
 class HttpResponse(models.Model):
     """What a run answered to its HTTP request (`apps.runs.responses`); without a status: nothing,
@@ -92,6 +101,9 @@ class HttpResponse(models.Model):
     class Meta:
         managed = False
         db_table = "http_response"
+
+    def __str__(self) -> str:
+        return f"answer of run {self.run_id}"
 
 
 class Run(models.Model):
@@ -155,6 +167,9 @@ class Operation(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
 
 class Process(models.Model):
     """A web, scheduler or worker process, or the counters of those that are no more (kind `past`):
@@ -179,3 +194,6 @@ class Process(models.Model):
     class Meta:
         db_table = "process"
         verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host}"

@@ -140,7 +140,8 @@ class Activity(models.Model):
     data = CompactJSONField(default=dict)
 
     class Meta:
-        verbose_name_plural = "activity"
+        verbose_name = "activity entry"
+        verbose_name_plural = "activity entries"
         indexes = [
             models.Index(fields=["-at", "-id"], name="activity_newest"),
             models.Index(fields=["subject_id", "-at", "-id"], name="activity_subject"),
@@ -177,6 +178,9 @@ class Timer(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return self.source_id
+
 
 class SkippedSlots(models.Model):
     """A range of timer slots that did not run, and why: none is skipped silently (G5, F18).
@@ -203,3 +207,6 @@ class SkippedSlots(models.Model):
                 name="skipped_slots_range",
             )
         ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.count} {self.reason}"

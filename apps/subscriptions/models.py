@@ -147,6 +147,9 @@ class Delivery(models.Model):
         db_table = "delivery"
         verbose_name_plural = "deliveries"
 
+    def __str__(self) -> str:
+        return f"{self.emitter_id} {self.ms}-{self.n} → {self.webhook_id}"
+
 
 class FanoutDue(models.Model):
     """The work list of the fan-out: one row for each event that somebody listens to, inserted by
@@ -173,6 +176,9 @@ class FanoutDue(models.Model):
         verbose_name = "event to fan out"
         verbose_name_plural = "events to fan out"
 
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.ms}-{self.n}"
+
 
 class HeldBack(models.Model):
     """An event that waits for room in its listener's mailbox: a subscription waits, in order,
@@ -192,3 +198,6 @@ class HeldBack(models.Model):
         db_table = "held_back"
         verbose_name = "event held back"
         verbose_name_plural = "events held back"
+
+    def __str__(self) -> str:
+        return f"{self.emitter_id} {self.ms}-{self.n} → {self.listener_id}"

@@ -35,7 +35,8 @@ class Migration(migrations.Migration):
                 ("data", CompactJSONField(default=dict)),
             ],
             options={
-                "verbose_name_plural": "activity",
+                "verbose_name": "activity entry",
+                "verbose_name_plural": "activity entries",
                 "indexes": [
                     models.Index(fields=["-at", "-id"], name="activity_newest"),
                     models.Index(fields=["subject_id", "-at", "-id"], name="activity_subject"),

@@ -1,0 +1,1 @@
+"""How Django writes dates: as the panel's own pages and the API do, in UTC."""
