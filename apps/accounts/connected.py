@@ -138,11 +138,11 @@ def delete(account: Account) -> None:
         raise errors.not_found()
 
 
-def check_slug(app_slug: str) -> None:
-    """Raises ApiError 400 for what is no slug of an app."""
+def check_slug(app_slug: str, field: str = "app_slug") -> None:
+    """Raises ApiError 400 naming the field for what is no slug of an app."""
     if not _SLUG.fullmatch(app_slug):
         raise errors.invalid(
-            "app_slug", "app_slug must be 1 to 64 letters, digits, '_' and '-', as in 'github'"
+            field, f"{field} must be 1 to 64 letters, digits, '_' and '-', as in 'github'"
         )
 
 

@@ -93,3 +93,21 @@ def test_any_json_is_the_event_and_none_is_an_empty_one(alice: Api, admin: Api) 
 def test_users_who_are_no_administrators_find_no_such_route(alice: Api) -> None:
     asking(alice, {})
     assert_error(alice.call("POST", "/apphooks/zoom/meeting.started", EVENT), 404, code="not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("zo%20om/meeting.started", "app"),
+        ("-/meeting.started", "app"),
+        (f"{'z' * 65}/meeting.started", "app"),
+        (f"zoom/{'m' * 201}", "event_name"),
+    ],
+)
+def test_what_is_no_app_or_no_event_is_refused(admin: Api, path: str, field: str) -> None:
+    assert_error(admin.call("POST", f"/apphooks/{path}", EVENT), 400, parameter=field)
+
+
+def test_the_longest_names_are_taken(admin: Api) -> None:
+    answer = admin.call("POST", f"/apphooks/{'z' * 64}/{'m' * 200}", EVENT)
+    assert answer.status_code == 202
