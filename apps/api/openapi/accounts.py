@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.api.openapi.labels import label
 from apps.api.openapi.parts import (
     EPOCH_S,
     YES_OR_NO,
@@ -72,9 +73,7 @@ _APP: Schema = {
     "description": "The slug of the app, as components name it.",
     "examples": ["github"],
 }
-_NAME = text("For people: one line.", minLength=1, maxLength=255) | {
-    "pattern": "^[0-9A-Za-z][0-9A-Za-z ._-]*$"
-}
+_NAME = label("For people.", 255)
 _CREDENTIALS: Schema = {
     "type": "object",
     "description": "What component code finds in `$auth`, under exactly these names; 64 KB in all.",
