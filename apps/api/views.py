@@ -87,6 +87,7 @@ class ApiView(APIView):
     ) -> HttpResponseBase:
         if isinstance(response, HttpResponse):
             response = settle(response, request.META)
+        # As above: any of Django's is taken.
         return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
 
 

@@ -47,7 +47,7 @@ def joined(parts: Iterable[Any]) -> str:
     return quoted("~".join(each))
 
 
-class Lists(ModelAdmin):  # type: ignore[misc]
+class Lists(ModelAdmin):  # type: ignore[misc]  # Unfold has no types
     """Lists of large tables, and nothing of it counted whole: see `apps.core.admin_lists`.
 
     key_fields   the columns of the table's key, when Django's `pk` is not unique

@@ -40,6 +40,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
 _LOOKUPS = ("exact", "iexact", "startswith", "istartswith", "contains", "icontains")
 
 
+# Django's own paginator is no generic type at run time.
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts to ten thousand and no further; what lies beyond is found by searching."""
 

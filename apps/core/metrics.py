@@ -28,7 +28,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 Sums = dict[str, float]
 
 # When a series began is not known of sums over processes.
-disable_created_metrics()  # type: ignore[no-untyped-call]
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left it without types
 REGISTRY = CollectorRegistry(auto_describe=False)
 # What was counted already when this process began the row that it has now.
 _base: Sums = {}

@@ -81,7 +81,7 @@ class _Route:
         self.points = points
 
 
-class _Edge(Edge):  # type: ignore[misc]
+class _Edge(Edge):  # type: ignore[misc]  # grandalf has no types
     """The library keeps edges in sets: by their numbers the same graph is always drawn alike."""
 
     def __init__(self, number: int, emitter: Vertex, listener: Vertex, tie: Tie) -> None:

@@ -55,6 +55,7 @@ _OWNED = {
 }
 
 
+# Django's own is no generic type at run time, and Unfold's part has no types.
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, Sectioned):  # type: ignore[misc,type-arg]
     """A user is switched off (`active`), never deleted: sources and their ledger name it."""
